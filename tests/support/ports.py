@@ -5,10 +5,12 @@ from __future__ import annotations
 import socket
 from contextlib import ExitStack
 
+LOCAL = "127.0.0.1"
+
 
 def free_port() -> int:
     """Return a TCP port on 127.0.0.1 that was free a moment ago."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with socket.create_server((LOCAL, 0)) as server:
         return int(server.getsockname()[1])
 
 
@@ -29,10 +31,10 @@ def free_port_on(*addresses: str) -> int:
     raise RuntimeError("No port is free on all addresses.")
 
 
-def accepts(port: int) -> bool:
-    """Return whether a server on 127.0.0.1 accepts connections on this port."""
+def accepts(port: int, address: str = LOCAL) -> bool:
+    """Return whether a server on this address of the machine accepts connections on this port."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+        socket.create_connection((address, port), timeout=5).close()
     except OSError:
         return False
     return True

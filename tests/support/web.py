@@ -16,7 +16,7 @@ from http.client import HTTPConnection
 from typing import TYPE_CHECKING
 
 from tests.support.parts import REPOSITORY
-from tests.support.ports import accepts, free_port
+from tests.support.ports import LOCAL, accepts, free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,15 +31,16 @@ _CACHE = REPOSITORY / "tests" / "support" / "php" / "object-cache.php"
 
 @dataclass(frozen=True)
 class WebServer:
-    """A web server of a network on 127.0.0.1. `log` has PHP's messages."""
+    """A web server of a network on loopback. `log` has PHP's messages."""
 
     port: int
     log: Path
+    address: str = LOCAL
 
     @property
     def url(self) -> str:
         """Its address."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.address}:{self.port}"
 
     def get(self, host: str, path: str = "/") -> tuple[int, str]:
         """Return the status and the redirect of a visitor's request."""
@@ -70,24 +71,29 @@ def use_object_cache(multisite: Multisite, shared: Path | None = None) -> None:
 
 
 @contextmanager
-def web_server(multisite: Multisite, folder: Path, *, workers: int = 3) -> Iterator[WebServer]:
-    """Run a web server with several workers; its object cache is in the new folder `folder`."""
+def web_server(
+    multisite: Multisite, folder: Path, *, workers: int = 3, address: str = LOCAL, port: int = 0
+) -> Iterator[WebServer]:
+    """Run a web server with several workers; its object cache is in the new folder `folder`.
+
+    Port 0 stands for any free port.
+    """
     folder.mkdir()
-    port = free_port()
+    port = port or free_port()
     log = folder / "php.log"
     argv = [multisite.parts.php, "-d", "display_errors=0", "-d", "log_errors=1", "-d", f"error_log={log}"]
-    argv += ["-S", f"127.0.0.1:{port}", "-t", str(multisite.path), str(_ROUTER)]
+    argv += ["-S", f"{address}:{port}", "-t", str(multisite.path), str(_ROUTER)]
     environ = {**multisite.env, "PHP_CLI_SERVER_WORKERS": str(workers), "TEST_OBJECT_CACHE": str(folder / "cache")}
     with (folder / "access.log").open("w") as access:
         # A group of its own: the workers do not end with their parent.
         server = subprocess.Popen(argv, env=environ, stdout=access, stderr=access, start_new_session=True)
     try:
         deadline = time.monotonic() + _PATIENCE
-        while not accepts(port):
+        while not accepts(port, address):
             if server.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError((folder / "access.log").read_text())
             time.sleep(0.02)
-        yield WebServer(port, log)
+        yield WebServer(port, log, address)
     finally:
         with suppress(ProcessLookupError):
             os.killpg(server.pid, signal.SIGKILL)

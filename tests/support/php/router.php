@@ -5,10 +5,15 @@
 
 $path = parse_url( $_SERVER['REQUEST_URI'], PHP_URL_PATH );
 $file = realpath( $_SERVER['DOCUMENT_ROOT'] . $path );
-if ( $file && is_file( $file ) && ! preg_match( '/\.php$/', $file ) ) {
+if ( '/' === substr( $path, -1 ) && $file && is_file( $file . '/index.php' ) ) {
+	$path .= 'index.php';
+	$file .= '/index.php';
+}
+$is_file = $file && is_file( $file );
+if ( $is_file && ! preg_match( '/\.php$/', $file ) ) {
 	return false;
 }
-$script = $file && is_file( $file ) ? $path : '/index.php';
+$script = $is_file ? $path : '/index.php';
 // PHP's own server would name this file.
 $_SERVER['SCRIPT_NAME']     = $script;
 $_SERVER['PHP_SELF']        = $script;
