@@ -46,8 +46,9 @@ def texts() -> dict[str, str]:
     An installed loader uses new files immediately. So each file comes after the files that it calls, and the loader
     comes last.
     """
+    translations = sorted((FOLDER / "closte-bridge" / "languages").glob("*.l10n.php"))
     parts = sorted((FOLDER / "closte-bridge").glob("class-*.php"), key=lambda path: (path.name in _LAST, path.name))
-    paths = [*parts, FOLDER / "closte-bridge-shim.php"]
+    paths = [*translations, *parts, FOLDER / "closte-bridge-shim.php"]
     return {str(path.relative_to(FOLDER)): base64.b64encode(path.read_bytes()).decode() for path in paths}
 
 

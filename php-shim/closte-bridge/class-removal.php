@@ -54,10 +54,18 @@ final class Removal {
 				$left[] = $path;
 			}
 		}
-		foreach ( (array) \glob( __DIR__ . '/*.tmp' ) as $leftover ) {
-			@\unlink( $leftover ); // phpcs:ignore -- the same.
+		// Others can add translations. These stay, and are not reported.
+		foreach ( \array_filter( (array) \glob( __DIR__ . '/languages/*.php' ), array( __CLASS__, 'is_own' ) ) as $path ) {
+			if ( ! @\unlink( $path ) ) { // phpcs:ignore -- the same.
+				$left[] = $path;
+			}
 		}
-		@\rmdir( __DIR__ ); // phpcs:ignore -- not empty if a file could not be removed.
+		foreach ( array( __DIR__ . '/languages', __DIR__ ) as $folder ) {
+			foreach ( (array) \glob( "$folder/*.tmp" ) as $leftover ) {
+				@\unlink( $leftover ); // phpcs:ignore -- the same.
+			}
+			@\rmdir( $folder ); // phpcs:ignore -- not empty if a file could not be removed.
+		}
 		return $left;
 	}
 

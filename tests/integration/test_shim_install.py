@@ -134,6 +134,22 @@ def test_failed_trigger_is_reported(bridge: Bridge) -> None:
     assert bridge.run("shim", "status").code == 0
 
 
+def test_translations_of_others_stay(bridge: Bridge) -> None:
+    """A network can have a translation that closte-bridge does not ship."""
+    folder = bridge.multisite.path / MU_PLUGINS / "closte-bridge" / "languages"
+    other = folder / "closte-bridge-de_DE.l10n.php"
+    other.write_text("<?php return array();\n")
+    install(bridge)
+    assert bridge.run("shim", "status").code == 0
+    (folder / "closte-bridge-bn_BD.l10n.php").unlink()
+    assert bridge.run("shim", "status", "--format=json").codes == ["shim-missing"]
+    install(bridge)
+    assert bridge.run("shim", "uninstall", "--yes").code == 0
+    assert [path.name for path in folder.iterdir()] == [other.name]
+    install(bridge)
+    assert bridge.run("shim", "status").code == 0
+
+
 def test_uninstall_can_keep_the_owner(bridge: Bridge) -> None:
     assert bridge.run("shim", "uninstall", "--keep-owner", "--yes").code == 0
     bridge.run("sync")

@@ -97,12 +97,14 @@ function closte_bridge_remove_files(): array {
 			$left[] = $name;
 		}
 	}
-	$folder = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS;
-	if ( is_dir( $folder ) && ! is_link( $folder ) ) {
-		foreach ( (array) glob( $folder . '/*.tmp' ) as $leftover ) {
-			unlink( $leftover );
+	foreach ( array( CLOSTE_BRIDGE_TEXTS, CLOSTE_BRIDGE_PARTS ) as $name ) {
+		$folder = WPMU_PLUGIN_DIR . '/' . $name;
+		if ( is_dir( $folder ) && ! is_link( $folder ) ) {
+			foreach ( (array) glob( $folder . '/*.tmp' ) as $leftover ) {
+				unlink( $leftover );
+			}
+			@rmdir( $folder );
 		}
-		@rmdir( $folder );
 	}
 	return $left;
 }

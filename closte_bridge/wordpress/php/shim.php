@@ -8,6 +8,7 @@
 
 const CLOSTE_BRIDGE_LOADER = 'closte-bridge-shim.php';
 const CLOSTE_BRIDGE_PARTS  = 'closte-bridge';
+const CLOSTE_BRIDGE_TEXTS  = 'closte-bridge/languages';
 
 /**
  * Add the mark to a file's text.
@@ -43,7 +44,7 @@ function closte_bridge_file_state( string $path ): array {
 }
 
 /**
- * Return the files of an installation, including those of other versions.
+ * Return the files of an installation, including those of other versions. Translations that others added are not among them.
  *
  * @param array $names The files of this version.
  * @return array Paths by name.
@@ -51,6 +52,11 @@ function closte_bridge_file_state( string $path ): array {
 function closte_bridge_shim_files( array $names ): array {
 	foreach ( (array) glob( WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS . '/*.php' ) as $path ) {
 		$names[] = CLOSTE_BRIDGE_PARTS . '/' . basename( $path );
+	}
+	foreach ( (array) glob( WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_TEXTS . '/*.php' ) as $path ) {
+		if ( 'foreign-file' !== closte_bridge_file_state( $path )[0] ) {
+			$names[] = CLOSTE_BRIDGE_TEXTS . '/' . basename( $path );
+		}
 	}
 	$names[] = CLOSTE_BRIDGE_LOADER;
 	$names[] = CLOSTE_BRIDGE_PARTS . '/config.php';
@@ -227,7 +233,8 @@ function closte_bridge_shim_install( array $request ): array {
 		);
 	}
 	$folder = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_PARTS;
-	if ( is_link( $folder ) || ! wp_mkdir_p( $folder ) || ! is_writable( $folder ) || ! is_writable( WPMU_PLUGIN_DIR ) ) {
+	$texts  = WPMU_PLUGIN_DIR . '/' . CLOSTE_BRIDGE_TEXTS;
+	if ( is_link( $folder ) || is_link( $texts ) || ! wp_mkdir_p( $texts ) || ! is_writable( $folder ) || ! is_writable( $texts ) || ! is_writable( WPMU_PLUGIN_DIR ) ) {
 		return array(
 			'result' => 'not-writable',
 			'folder' => WPMU_PLUGIN_DIR,
