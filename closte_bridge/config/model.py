@@ -26,9 +26,9 @@ ALIAS = r"@[A-Za-z0-9_.-]+"
 """The pattern of a WP-CLI alias."""
 
 Kind: TypeAlias = Literal[
-    "API URL", "argument", "boolean", "domain", "duration", "environment", "file", "integer",
-    "IP address or domain", "number", "path", "resolver", "site URL", "SSH target", "web URL", "wildcard",
-    "WP-CLI alias",
+    "address and port", "API URL", "argument", "boolean", "domain", "duration", "duration or off", "environment",
+    "file", "integer", "IP address or domain", "number", "path", "resolver", "site URL", "SSH target", "web URL",
+    "wildcard", "WP-CLI alias",
 ]  # fmt: skip
 """The kind of a value, or of each item of a list."""
 
@@ -66,6 +66,17 @@ class Resolver(NamedTuple):
     def __str__(self) -> str:
         host = f"[{self.address}]" if ":" in self.address else self.address
         return host if self.port == 53 else f"{host}:{self.port}"  # noqa: PLR2004 - the port of DNS
+
+
+class Endpoint(NamedTuple):
+    """An IP address (IPv6 without brackets) and a TCP port."""
+
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +169,23 @@ class Settings:
         (),
         "Addresses of WordPress' web servers: https, or http to this machine only. "
         "If empty: the network's main domain.",
+    )
+    listen: Endpoint | None = _key(
+        "address and port", None, "Where `watch` accepts wake-ups from the shim: `127.0.0.1:8377`, `[::]:8377`."
+    )
+    listen_cert: Path | None = _key(
+        "path", None, "PEM file with the certificate of the listener and its chain. Default: HTTP, behind a TLS proxy."
+    )
+    listen_key: Path | None = _key("path", None, "PEM file with the certificate's key. Default: in `listen_cert`.")
+    listen_health: bool = _key("boolean", False, "Whether the listener answers `/healthz`.")
+    listen_metrics: bool = _key("boolean", False, "Whether the listener answers `/metrics`.")
+    wake_url: str | None = _key(
+        "web URL", None, "Address of the listener that the shim calls: https, or http to this machine only."
+    )
+    pulse: float = _key(
+        "duration or off",
+        15.0,
+        "How often `watch` asks WordPress' web server for events where no trigger and no wake-up arrive.",
     )
     checks: bool = _key("boolean", True, "Whether `sync` and `watch` check DNS, certificates and websites.")
     wildcard: bool = _key("boolean", False, "Keep `*.<network domain>` on Closte.")

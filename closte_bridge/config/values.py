@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import voluptuous as vol
 
 from closte_bridge.config.durations import parse_duration
-from closte_bridge.config.model import ALIAS, Resolver
+from closte_bridge.config.model import ALIAS, Endpoint, Resolver
 from closte_bridge.config.ssh_target import is_container, ssh_target
 from closte_bridge.domains import is_wildcard, normalise
 
@@ -113,6 +113,19 @@ def duration(value: object) -> float:
     return seconds
 
 
+def duration_or_off(value: object) -> float:
+    """Accept a duration from 1 second, or `off` or 0 for 0.0."""
+    if value == "off" or (value == 0 and not isinstance(value, bool)):
+        return 0.0
+    try:
+        seconds = duration(value)
+    except vol.Invalid as error:
+        raise vol.Invalid(f'{error.msg}, or "off"') from None
+    if seconds < 1:
+        raise vol.Invalid('must be at least 1s, or "off"')
+    return seconds
+
+
 def _name(value: object) -> str:
     try:
         return normalise(text(value))
@@ -153,16 +166,30 @@ def target(value: object) -> str:
 
 def resolver(value: object) -> Resolver:
     """Accept an IP address with or without a port: `1.1.1.1`, `8.8.8.8:53`, `[::1]:53`, `::1`."""
+    host, port = _address(value, 'must be an IP address such as "1.1.1.1", "8.8.8.8:53" or "[::1]:53"')
+    return Resolver(host, port or 53)
+
+
+def endpoint(value: object) -> Endpoint:
+    """Accept an IP address with a port: `127.0.0.1:8377`, `[::]:8377`."""
+    problem = 'must be an IP address with a port such as "127.0.0.1:8377" or "[::]:8377"'
+    host, port = _address(value, problem)
+    if port is None:
+        raise vol.Invalid(problem)
+    return Endpoint(host, port)
+
+
+def _address(value: object, problem: str) -> tuple[str, int | None]:
     written = text(value)
     match = re.fullmatch(r"\[([0-9a-fA-F:.]+)\](?::([0-9]{1,5}))?|([0-9.]+):([0-9]{1,5})", written, re.ASCII)
-    host, port = (match[1] or match[3], match[2] or match[4] or "53") if match else (written, "53")
+    host, port = (match[1] or match[3], match[2] or match[4]) if match else (written, None)
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        raise vol.Invalid('must be an IP address such as "1.1.1.1", "8.8.8.8:53" or "[::1]:53"') from None
-    if not 1 <= int(port) <= _MAX_PORT:
+        raise vol.Invalid(problem) from None
+    if port is not None and not 1 <= int(port) <= _MAX_PORT:
         raise vol.Invalid(f"must have a port from 1 to {_MAX_PORT}")
-    return Resolver(str(address), int(port))
+    return str(address), None if port is None else int(port)
 
 
 def base_url(value: object, example: str = "https://app.closte.com/api/client") -> str:
@@ -268,11 +295,13 @@ def once(check: Check, *, some: bool = False) -> Check:
 
 
 _CHECKS: dict[Kind, Check] = {
+    "address and port": endpoint,
     "API URL": base_url,
     "argument": text,
     "boolean": boolean,
     "domain": kept,
     "duration": duration,
+    "duration or off": duration_or_off,
     "environment": environment,
     "file": file,
     "IP address or domain": target,

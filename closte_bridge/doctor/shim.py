@@ -30,5 +30,5 @@ def of_shim(engine: Engine) -> Finding:
     if found.owner and not found.active:
         hint = "Run `closte-bridge sync`. Until a run succeeds, the built-in provider stays active."
         return warning("shim", "The shim has not received a heartbeat yet.", hint)
-    waits = " Events wait for the next run, because WordPress is on another machine."
+    waits = " WordPress is on another machine, so `closte-bridge watch` asks it for events."
     return ok("shim", f"The shim {found.version} is installed.{waits if engine.settings.wp.is_remote else ''}")

@@ -176,7 +176,7 @@ def of_installation(facts: dict[str, Any], now: float, *, remote: bool) -> Findi
     else:
         yield ok("built-in-provider", "The built-in Closte provider is inactive.")
     if remote:
-        yield ok("php-functions", "WordPress is on another machine, so changes wait for the next scheduled sync.")
+        yield ok("php-functions", "WordPress is on another machine. `closte-bridge watch` asks it for events.")
     elif facts.get("proc_open"):
         yield ok("php-functions", "PHP can start processes, so changes are synced immediately.")
     else:

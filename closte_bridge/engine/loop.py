@@ -165,7 +165,7 @@ class WatchLoop:
 
     `work` makes one run and reports it; `tell` reports the error of a failed run. `sign` passes a sentence to the
     service manager, or an empty one as a heartbeat. `reload` reads the config again and returns the state folder. A
-    long run calls `alive` from time to time.
+    long run calls `alive` from time to time. `seen` is the stamp of the trigger file from before the current run.
     """
 
     folder: Path
@@ -176,6 +176,7 @@ class WatchLoop:
     reload: Callable[[], Path]
     waiter: Waiter
     signals: Signals
+    seen: int = 0
     _last_heartbeat: float = 0.0
     _give_way: Callable[[], bool] = lambda: False
 
@@ -219,6 +220,7 @@ class WatchLoop:
             (self.folder / HEARTBEAT_FILE).unlink()
 
     def _once(self, seen: int) -> float:
+        self.seen = seen
         self._give_way = YieldToEvents(self.folder, self.waiter.now, seen)
         self._last_heartbeat = 0.0
         self.alive()

@@ -112,7 +112,8 @@ final class Routes {
 		if ( \abs( $request['now'] - $time ) > self::SKEW ) {
 			return array( 401, array( 'code' => 'clock' ), array() );
 		}
-		$refusal = self::first_use( $nonce, $request['now'] );
+		// A request that only reads may come twice: the answer is as good for who has the first one.
+		$refusal = 'GET' === $request['method'] ? 0 : self::first_use( $nonce, $request['now'] );
 		if ( $refusal ) {
 			return array( $refusal, array( 'code' => 401 === $refusal ? 'replayed' : 'store' ), array() );
 		}

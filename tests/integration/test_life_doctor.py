@@ -170,7 +170,7 @@ def test_object_caches_are_compared(sound: Life, tmp_path: Path) -> None:
 # Findings that other tests below produce, `test_life_remote.py`, and `tests/unit/test_doctor_wordpress.py`.
 BESIDES = {
     ("plugin", "warning", "Ultimate Multisite "),
-    ("php-functions", "ok", "WordPress is on another machine, so changes wait for the next scheduled sync."),
+    ("php-functions", "ok", "WordPress is on another machine. `closte-bridge watch` asks it for events."),
     ("object-cache", "ok", APART),
     ("object-cache", "ok", TOGETHER),
     ("routes", "skip", WITHOUT_SHIM),

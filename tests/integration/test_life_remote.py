@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import subprocess
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.support.bridge import Bridge, bridge_for
 from tests.support.folders import short_folder
-from tests.support.shim import all_that_is_ours
+from tests.support.running import wait_until
+from tests.support.shim import MU_PLUGINS, all_that_is_ours, install, wait_for_alias
 from tests.support.ssh import SshServer, ssh_server
+from tests.support.web import web_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,6 +42,11 @@ def bridge(multisite: Multisite, server: SshServer, tmp_path: Path) -> Iterator[
         yield bridge
 
 
+def secret_file(bridge: Bridge) -> Path:
+    """Return the file with the shim's secret in WordPress."""
+    return bridge.multisite.path / MU_PLUGINS / "closte-bridge" / "secret.php"
+
+
 def findings(bridge: Bridge) -> dict[str, tuple[str, str]]:
     """Return the status and the message of each check of `doctor`."""
     ran = bridge.run("doctor", "--format=json")
@@ -60,10 +70,10 @@ def test_setup_to_uninstall_over_ssh(bridge: Bridge, server: SshServer) -> None:
     assert ran.envelope["data"]["trigger"] == "poll"
     found = findings(bridge)
     assert found["shim"][0] == "ok"
-    assert found["shim"][1].endswith("Events wait for the next run, because WordPress is on another machine.")
+    assert found["shim"][1].endswith("WordPress is on another machine, so `closte-bridge watch` asks it for events.")
     assert found["php-functions"] == (
         "ok",
-        "WordPress is on another machine, so changes wait for the next scheduled sync.",
+        "WordPress is on another machine. `closte-bridge watch` asks it for events.",
     )
     assert {name for name, (status, _) in found.items() if status == "error"} == set()
     assert bridge.run("integration", "status", "--field=integration").out == "true\n"
@@ -98,3 +108,47 @@ def test_run_with_a_cut_connection_loses_nothing(bridge: Bridge, server: SshServ
     assert bridge.run("sync").code == 0
     assert {f"shop{number}.example.org" for number in range(8)} <= bridge.aliases
     assert [change for change, _ in bridge.changes() if change == "remove"] == []
+
+
+@contextmanager
+def watching(bridge: Bridge, *options: str) -> Iterator[Path]:
+    """Run `watch`, with an interval that no test reaches; yield its log. It must end cleanly."""
+    log = bridge.folder / "watch.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            bridge.argv("watch", "--interval=3600", *options),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd=bridge.folder,
+            env=bridge.environment(),
+        )
+        try:
+            yield log
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(30) == 0, log.read_text()
+            assert "Traceback" not in log.read_text()
+        finally:
+            process.kill()
+            process.wait()
+
+
+def test_pulse_reports_events_over_the_web_server(bridge: Bridge, server: SshServer, tmp_path: Path) -> None:
+    multisite = bridge.multisite
+    multisite.enable_closte()
+    bridge.adopt()
+    install(bridge)
+    multisite.create_site("first")
+    with web_server(multisite, tmp_path / "web") as web:
+        bridge.write_config(web_urls=[web.url], pulse="1s")
+        with watching(bridge) as log:
+            wait_for_alias(bridge, "first.example.net")
+            connections = len(server.connections())
+            multisite.create_site("second")
+            wait_for_alias(bridge, "second.example.net")
+            assert len(server.connections()) == connections, "the pulse needs no SSH"
+            # The secret of the shim changes under the running service.
+            changed = re.sub('[0-9a-f]{64}"', f'{"0" * 64}"', (secret_file(bridge)).read_text())
+            secret_file(bridge).write_text(changed)
+            wait_until(lambda: "Could not ask the web server for events" in log.read_text())
+    assert log.read_text().count("Could not ask the web server for events") == 1

@@ -189,7 +189,7 @@ def test_captured_request_is_refused(network: Multisite, server: WebServer, monk
     old = f"INSERT INTO {EVENTS} (network_id, uid, created_at, kind, blog_id, domain, detail) VALUES "
     network.sql(f"{old} (0, 'old', {int(time.time()) - 1000}, 'request', 0, '', '')")
     for _ in range(200):
-        client(server.url).pulse()
+        client(server.url).refresh()
         if not network.sql(f"SELECT id FROM {EVENTS} WHERE uid = 'old'"):
             break
     assert not network.sql(f"SELECT id FROM {EVENTS} WHERE uid = 'old'")

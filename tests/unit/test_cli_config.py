@@ -63,6 +63,13 @@ wp:
   allow_root: true  # --allow-root
   timeout: 2m  # default
 web_urls: []  # default
+listen: null  # default
+listen_cert: null  # default
+listen_key: null  # default
+listen_health: false  # default
+listen_metrics: false  # default
+wake_url: null  # default
+pulse: 15s  # default
 checks: true  # default
 wildcard: false  # default
 wildcards: []  # default
@@ -100,7 +107,7 @@ def test_config_show_lists_values_and_origins(run: Run, tmp_path: Path) -> None:
         SHOWN.replace("<folder>", str(tmp_path)),
         "",
     )
-    assert run(*argv, "--format=count").out == "34\n"
+    assert run(*argv, "--format=count").out == "41\n"
     assert run(*argv, "--fields=key,origin", "--format=csv").out.startswith("key,origin\napi_url,default\n")
     assert run(*argv, "--field=key").out.startswith("api_url\napi_key_file\nstate_dir\nwp.command\n")
     assert run("@prod", *argv, "--format=table").out.count("default\twp.alias\t@prod\t@prod\n") == 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from closte_bridge.cli import main
-from closte_bridge.cli.commands.watch import _ChangeReporter
+from closte_bridge.cli.commands.watch_network import ChangeReporter
 from closte_bridge.cli.console import Console
 from closte_bridge.cli.context import App
 from closte_bridge.cli.messages import not_revived
@@ -159,7 +159,7 @@ def test_watch_reports_a_failed_notification() -> None:
     app = App(Console(io.StringIO(), io.StringIO(), err, environ={}), {})
     failure = ZeroDivisionError()
     attach_secondary(failure, [BridgeError("The command failed.", code="on-problem", hint="Run it by hand.")])
-    _ChangeReporter(app).failure(unexpected(failure))
+    ChangeReporter(app).failure(unexpected(failure))
     assert err.getvalue().endswith("Warning: The command failed.\nRun it by hand.\n")
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from closte_bridge.cli.text import clean_cell
 from closte_bridge.config.durations import format_duration
 from closte_bridge.config.key_file import key_location
-from closte_bridge.config.model import DEFAULT_NETWORK, KEYS, Resolver, Settings, section_of
+from closte_bridge.config.model import DEFAULT_NETWORK, KEYS, Endpoint, Resolver, Settings, section_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,11 +37,13 @@ def settings_rows(
 def plain_value(name: str, value: object) -> object:
     """Return the value of a key as a config file holds it."""
     match value:
-        case Path() | Resolver():
+        case Path() | Resolver() | Endpoint():
             return str(value)
         case tuple():
             return [str(item) for item in value]
-        case float() if KEYS[name].kind == "duration":
+        case float() if KEYS[name].kind == "duration or off" and not value:
+            return "off"
+        case float() if KEYS[name].kind.startswith("duration"):
             text = format_duration(value)
             return text if text[-1:].isalpha() else value
         case float() if value.is_integer():

@@ -142,10 +142,11 @@ foreach ( array( '[', '"x"', '7', str_repeat( '[', 99 ) ) as $odd ) {
 	check( 'a malformed body', $ask( $signed( 'refresh', $odd ) ), '400 {"code":"failed"}' );
 }
 $wpdb->works = false;
-check( 'no answer if the nonce cannot be stored', $ask( $signed( 'pulse' ) ), '503 {"code":"store"}' );
+check( 'no answer if the nonce cannot be stored', $ask( $signed( 'refresh', '{}' ) ), '503 {"code":"store"}' );
+check( 'a request that only reads stores no nonce', $ask( $signed( 'pulse' ) ), '200 {"newest":7}' );
 $wpdb->works = true;
 $deleted     = $wpdb->deleted;
-$ask( $signed( 'pulse', '', array( 'nonce' => str_repeat( '0', 32 ) ) ) );
+$ask( $signed( 'refresh', '{}', array( 'nonce' => str_repeat( '0', 32 ) ) ) );
 check( 'old nonces are deleted', $wpdb->deleted, $deleted + 1 );
 list( , $body, $headers ) = Closte_Bridge\Routes::answer( $signed( 'pulse', '', array( 'nonce' => str_repeat( 'f', 32 ) ) ) );
 $text                     = "closte-bridge 1 answer\n" . str_repeat( 'f', 32 ) . "\n200\n" . hash( 'sha256', $body );
