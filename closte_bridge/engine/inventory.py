@@ -127,7 +127,7 @@ class _States:
         return replace(known, state="gone", reason=reason, code="kept" if desire.keeps(known.name) else "")
 
 
-# Next step by the code of a domain, or else by its state.
+# Next step by the code of a domain, or else by its state; the last ones follow from more than that.
 _STEPS = {
     "in-sync": "Nothing to do. The domain is in sync.",
     "to-add": "Nothing to do. The next sync adds it.",
@@ -159,7 +159,21 @@ _STEPS = {
         "Wait for the next sync to add the dependent domain. If it does not, run `closte-bridge domain add` to pin it."
     ),
     "mentioned": "Nothing to do. It stays while something uses it.",
+    "changes-nothing": "closte-bridge changes nothing: {reason}. {hint}",
+    "removes-nothing": "closte-bridge removes nothing: {reason}. {hint}",
+    "add-later": (
+        "Closte has not added it yet. The next try is at {until}. Retry now with `closte-bridge sync --retry`."
+    ),
+    "remove-later": (
+        "Closte has not removed it yet. The next try is at {until}. Retry now with `closte-bridge sync --retry`."
+    ),
+    "addition-unknown": ("It is unknown whether Closte added it: its list cannot be read. Each sync tries to add it."),
+    "addition-unlisted": ("Closte has not added it yet, and its list cannot be read. Each sync tries to add it."),
+    "own-missing": "Check Closte's dashboard: the network's main domain is missing from Closte's list.",
+    "rechecked": "Nothing to do for now. closte-bridge rechecks it automatically.",
 }
+STEP_CODES = frozenset(_STEPS)
+"""Every code that `plan_step` returns."""
 
 
 # In these states, DNS and certificate problems come first, because they affect visitors.
@@ -178,30 +192,41 @@ def _blocked_by_authority(known: DomainStatus, authority: Authority) -> bool:
 
 
 def _pending(known: DomainStatus) -> str:
-    """Return the next step for a change that Closte has not made yet, or an empty string."""
+    """Return the code of the next step for a change that Closte has not made yet, or an empty string."""
     if known.code == HoldCode.BACK_OFF:
-        did = "removed" if known.leaving else "added"
-        at = datetime.fromtimestamp(known.until or 0.0, UTC).isoformat(timespec="seconds")
-        return f"Closte has not {did} it yet. The next try is at {at}. Retry now with `closte-bridge sync --retry`."
+        return "remove-later" if known.leaving else "add-later"
     if known.state == "to-add" and known.at_closte is None:
-        added = "It is unknown whether Closte added it:" if known.managed else "Closte has not added it yet, and"
-        return f"{added} its list cannot be read. Each sync tries to add it."
-    if known.state == "own" and known.at_closte is False:
-        return "Check Closte's dashboard: the network's main domain is missing from Closte's list."
-    return ""
+        return "addition-unknown" if known.managed else "addition-unlisted"
+    return "own-missing" if known.state == "own" and known.at_closte is False else ""
+
+
+def plan_step(known: DomainStatus, authority: Authority, *, has_dns_step: bool = False) -> str:
+    """Return the code of the operator's next step, one of `STEP_CODES`; empty if the customer's comes first.
+
+    `has_dns_step`: its DNS, its certificate or its visitors need something. This applies only if the domain is or will
+    be on Closte.
+    """
+    if _blocked_by_authority(known, authority):
+        return "removes-nothing" if authority.mode is Mode.ADD_ONLY else "changes-nothing"
+    if pending := _pending(known):
+        return pending
+    dns_first = known.state in _DNS_FIRST and known.code in _HOLDS_AFTER_DNS and not known.leaving
+    if has_dns_step and dns_first:
+        return ""
+    return next((step for step in (known.code, known.state) if step in _STEPS), "rechecked")
 
 
 def next_step(known: DomainStatus, authority: Authority, dns_step: str = "") -> str:
-    """Return the next step for this domain, in a sentence or two.
-
-    `dns_step`: what its DNS and certificate need, if anything. It applies only if the domain is or will be on Closte.
-    """
-    if _blocked_by_authority(known, authority):
-        blocked = "removes" if authority.mode is Mode.ADD_ONLY else "changes"
-        return f"closte-bridge {blocked} nothing: {authority.reason}. {authority.hint}"
-    if pending := _pending(known):
-        return pending
-    step = _STEPS.get(known.code) or _STEPS.get(known.state)
-    step = step or "Nothing to do for now. closte-bridge rechecks it automatically."
-    dns_first = known.state in _DNS_FIRST and known.code in _HOLDS_AFTER_DNS and not known.leaving
-    return dns_step if dns_step and dns_first else step.format(name=known.name, base=known.name.removeprefix(WWW))
+    """Return the next step for this domain, in a sentence or two. `dns_step`: see `plan_step`."""
+    code = plan_step(known, authority, has_dns_step=dns_step != "")
+    return (
+        _STEPS[code].format(
+            name=known.name,
+            base=known.name.removeprefix(WWW),
+            until=datetime.fromtimestamp(known.until or 0.0, UTC).isoformat(timespec="seconds"),
+            reason=authority.reason,
+            hint=authority.hint,
+        )
+        if code
+        else dns_step
+    )
