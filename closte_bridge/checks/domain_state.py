@@ -1,17 +1,22 @@
 """State of a domain, derived from its checks. Pure.
 
-`CheckState` is kept between checks; each of its values but the next step fits into one column of a table. Times are
+`CheckState` is kept between checks; each of its values but the next step and the evidence fits into one
+column of a table. Times are
 seconds since the epoch.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.checks.advice_text import NO_ADVICE, Advice
 from closte_bridge.checks.model import DnsCode, DomainCheck, HttpCode, TlsCode, TlsVerdict
 from closte_bridge.checks.schedule import DAY, CertificateDue, certificate_due, next_check
+from closte_bridge.domains import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Before a certificate expires, the share of its lifetime in which closte-bridge warns. Short-lived certificates are
 # renewed later.
@@ -29,7 +34,7 @@ class CheckState(NamedTuple):
     `failed_at` are the times of the first and the last of them. Time-outs, and failures that may be local to this
     machine, neither count nor reset the counter. `changed` is the time of the last change of a verdict. `not_after` is
     the end of the certificate, and `warn_at` the time from which it is a warning. `http` is empty if WordPress did not
-    serve the domain. `live`: visitors get the right site.
+    serve the domain. `live`: visitors get the right site. `evidence`: see `evidence_of`.
     """
 
     first_seen: float
@@ -49,6 +54,7 @@ class CheckState(NamedTuple):
     warn_at: float | None = None
     http: str = ""
     live: bool = False
+    evidence: Mapping[str, object] = {}
 
 
 def begin(now: float) -> CheckState:
@@ -109,7 +115,24 @@ def _seen(check_state: CheckState, checked: DomainCheck) -> CheckState:
         next_step=next_step(checked),
         http=http_code,
         live=checked.is_live,
+        evidence=evidence_of(checked),
     )
+
+
+# Limits of the evidence, because it comes from servers.
+_MOST_ADDRESSES, _LONGEST_TEXT = 8, 200
+
+
+def evidence_of(checked: DomainCheck) -> dict[str, object]:
+    """Return what a check saw, with limits: `addresses`, `issuer`, `http_status` and `location`, as far as known."""
+    tls, http = checked.tls, checked.http
+    found: dict[str, object] = {
+        "addresses": [*checked.dns.addresses[:_MOST_ADDRESSES]],
+        "issuer": shown(tls.certificate.issuer[:_LONGEST_TEXT]) if tls and tls.certificate else "",
+        "http_status": http.status if http else 0,
+        "location": shown(http.location[:_LONGEST_TEXT]) if http else "",
+    }
+    return {key: value for key, value in found.items() if value}
 
 
 def next_step(checked: DomainCheck) -> Advice:

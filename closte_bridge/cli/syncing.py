@@ -203,6 +203,7 @@ def sync_one(
         raise
     messages = messages_of(report)
     messages.warnings.extend([*backwards_warnings(report), *silence_warnings(report)])
+    messages.warnings.extend(Problem.of(report.unpublished) if report.unpublished else ())
     if report.verified and report.verified.expiring:
         messages.warnings.extend(certificate_warnings(report.verified.expiring, engine.clock.now()))
     # A run that was asked to stop is not reported, like an interrupted one.

@@ -127,7 +127,7 @@ class _States:
         return replace(known, state="gone", reason=reason, code="kept" if desire.keeps(known.name) else "")
 
 
-# Next step by the code of a domain, or else by its state; the last ones follow from more than that.
+# Next step by the code of a domain, or else by its state.
 _STEPS = {
     "in-sync": "Nothing to do. The domain is in sync.",
     "to-add": "Nothing to do. The next sync adds it.",
@@ -159,6 +159,9 @@ _STEPS = {
         "Wait for the next sync to add the dependent domain. If it does not, run `closte-bridge domain add` to pin it."
     ),
     "mentioned": "Nothing to do. It stays while something uses it.",
+}
+# Next steps that follow from more than that.
+_OTHER_STEPS = {
     "changes-nothing": "closte-bridge changes nothing: {reason}. {hint}",
     "removes-nothing": "closte-bridge removes nothing: {reason}. {hint}",
     "add-later": (
@@ -172,7 +175,7 @@ _STEPS = {
     "own-missing": "Check Closte's dashboard: the network's main domain is missing from Closte's list.",
     "rechecked": "Nothing to do for now. closte-bridge rechecks it automatically.",
 }
-STEP_CODES = frozenset(_STEPS)
+STEP_CODES = frozenset({*_STEPS, *_OTHER_STEPS})
 """Every code that `plan_step` returns."""
 
 
@@ -219,8 +222,9 @@ def plan_step(known: DomainStatus, authority: Authority, *, has_dns_step: bool =
 def next_step(known: DomainStatus, authority: Authority, dns_step: str = "") -> str:
     """Return the next step for this domain, in a sentence or two. `dns_step`: see `plan_step`."""
     code = plan_step(known, authority, has_dns_step=dns_step != "")
+    text = _STEPS.get(code) or _OTHER_STEPS.get(code, "")
     return (
-        _STEPS[code].format(
+        text.format(
             name=known.name,
             base=known.name.removeprefix(WWW),
             until=datetime.fromtimestamp(known.until or 0.0, UTC).isoformat(timespec="seconds"),

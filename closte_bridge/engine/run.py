@@ -15,6 +15,7 @@ from closte_bridge.engine.bookkeeping import note_went_back, record_observation
 from closte_bridge.engine.loop import YieldToEvents
 from closte_bridge.engine.observation import Session
 from closte_bridge.engine.observe import observe
+from closte_bridge.engine.publish import publish
 from closte_bridge.engine.records import create_missing, note, records_of
 from closte_bridge.engine.refresh import refresh_after
 from closte_bridge.engine.verify import stages_of, verify
@@ -23,12 +24,10 @@ from closte_bridge.hosting import Action
 from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger.flags import LEAVING
 from closte_bridge.ledger.meta import ABLE, CONFIG_PATH, LAST_SUCCESS, LAST_TRY
-from closte_bridge.ledger.shim_status import shim_status
 from closte_bridge.planning.additions import PlanContext
 from closte_bridge.planning.completeness import FEW
 from closte_bridge.planning.model import NOTHING_APPROVED, Approval, Mode
 from closte_bridge.planning.plan import make_plan, narrow, own_domains
-from closte_bridge.wordpress.writer import set_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -42,11 +41,6 @@ if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.model import Change, Plan
     from closte_bridge.planning.stages import StagePlan
-
-
-# Seconds without a report after which the shim considers closte-bridge silent, and the tolerated clock difference.
-_SILENT = 1800
-_CLOCKS_DIFFER = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +62,7 @@ class RunReport:
 
     `unknown` are the requested domains that exist nowhere, each with the known domain that it resembles, or "".
     `unmanaged` are the requested domains on Closte that are not in the ledger. `refresh_due` is an epoch time.
+    `narrowed`: the plan has only some domains. `unpublished` is why WordPress did not take the domain states.
     """
 
     network: str
@@ -81,6 +76,8 @@ class RunReport:
     stages: StagePlan | None = None
     records: RecordResults | None = None
     refresh_due: float | None = None
+    narrowed: bool = False
+    unpublished: BridgeError | None = None
 
     @property
     def lost(self) -> frozenset[str]:
@@ -177,6 +174,7 @@ def sync(
     named = request.only or request.reviewed is not None
     give_way = should_yield or ((lambda: False) if named else YieldToEvents(engine.settings.state_dir))
     locked = nullcontext() if request.dry_run else lock.held(engine.settings.state_dir, command)
+    began = engine.clock.now()
     with (
         locked,
         engine.opened(),
@@ -190,8 +188,18 @@ def sync(
         _refuse_other_network(view, request)
         session = None if request.dry_run else _session(engine, view)
         if session is None:
-            return _idle(engine, view, request)
-        return _work(session, request, progress, should_stop, give_way)
+            report, succeeded = _idle(engine, view, request)
+        else:
+            report, succeeded = _work(session, request, progress, should_stop, give_way)
+        return _published(engine, report, request, succeeded=succeeded, began=began)
+
+
+def _published(engine: Engine, report: RunReport, request: RunRequest, *, succeeded: bool, began: float) -> RunReport:
+    """Report a run to the shim, unless it may not change anything; return it with the error of that."""
+    if engine.ledger is None or request.dry_run or report.plan.authority.mode is Mode.READ_ONLY:
+        return report
+    error = publish(engine, engine.ledger, report, succeeded=succeeded, began=began)
+    return replace(report, unpublished=error)
 
 
 def _session(engine: Engine, view: Observation) -> Session | None:
@@ -201,8 +209,8 @@ def _session(engine: Engine, view: Observation) -> Session | None:
     return Session(engine, engine.ledger, view, view.access, os.urandom(4).hex())
 
 
-def _idle(engine: Engine, view: Observation, request: RunRequest) -> RunReport:
-    """Plan without changing the network."""
+def _idle(engine: Engine, view: Observation, request: RunRequest) -> tuple[RunReport, bool]:
+    """Plan without changing the network; return the report, and whether the run counts as a heartbeat."""
     records = records_of(engine.ledger, view)
     plan, stale = _reviewed_only(plan_of(engine, view, request), request)
     if not request.dry_run:
@@ -210,7 +218,8 @@ def _idle(engine: Engine, view: Observation, request: RunRequest) -> RunReport:
     stages = stages_ahead(engine, view, request) if request.dry_run else None
     unknown, unmanaged = _unknown(view, request), _unmanaged(view, request)
     name = engine.settings.name
-    return RunReport(name, view, plan, None, stale, unknown, unmanaged, stages=stages, records=records)
+    report = RunReport(name, view, plan, None, stale, unknown, unmanaged, stages=stages, records=records)
+    return report, plan.authority.mode is Mode.INACTIVE
 
 
 def _work(
@@ -219,8 +228,8 @@ def _work(
     progress: Callable[[int], AbstractContextManager[Callable[[], None]]] | None,
     should_stop: Callable[[], bool],
     give_way: Callable[[], bool],
-) -> RunReport:
-    """Create records, plan, apply, check and record."""
+) -> tuple[RunReport, bool]:
+    """Create records, plan, apply, check and record; return the report, and whether the run counts as a heartbeat."""
     engine, ledger, view = session.engine, session.ledger, session.view
     # A run for some domains or a reviewed plan only saves which records are missing.
     records = create_missing(session, only_note=bool(request.only) or request.reviewed is not None)
@@ -237,10 +246,9 @@ def _work(
     if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
         verified = _verify(session, request, lambda: should_stop() or give_way())
     due = refresh_after(engine, ledger, view.snapshot, verified.moved if verified else ())
-    if succeeded:
-        _report_success(ledger, engine, view)
-    name = engine.settings.name
-    return RunReport(name, view, plan, applied, stale, unknown, unmanaged, verified, records=records, refresh_due=due)
+    name, narrowed = engine.settings.name, bool(request.only) or request.reviewed is not None
+    report = RunReport(name, view, plan, applied, stale, unknown, unmanaged, verified, records=records, refresh_due=due)
+    return replace(report, narrowed=narrowed), succeeded
 
 
 @contextmanager
@@ -273,7 +281,6 @@ def _note_idle(engine: Engine, view: Observation, plan: Plan) -> None:
     if engine.ledger is not None and view.authority.mode is Mode.INACTIVE:
         _note_records(engine, view)
         _note_success(engine.ledger, engine)
-        _report_success(engine.ledger, engine, view)
     else:
         _note_try(engine)
 
@@ -351,16 +358,6 @@ def _note_success(ledger: Ledger, engine: Engine, *, whole: bool = True) -> None
     now = engine.clock.now()
     with ledger.transaction():
         ledger.save(ABLE.to(now), LAST_TRY.to(now), *([LAST_SUCCESS.to(now)] if whole else []))
-
-
-def _report_success(ledger: Ledger, engine: Engine, view: Observation) -> None:
-    """Report the success to the shim now if it considers closte-bridge silent; else the next read does."""
-    identity = view.ledger.identity
-    if not (identity and view.snapshot.shim_table) or -_CLOCKS_DIFFER <= view.snapshot.silence <= _SILENT:
-        return
-    with suppress(BridgeError):
-        status = shim_status(ledger, engine.clock.now())
-        set_status(engine.settings.wp, engine.cost.wp, engine=identity.engine, status=status)
 
 
 def _reviewed_only(plan: Plan, request: RunRequest) -> tuple[Plan, tuple[tuple[str, str], ...]]:

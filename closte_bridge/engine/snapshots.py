@@ -7,17 +7,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from closte_bridge.errors import ConfigError
+from closte_bridge.ledger import published
 from closte_bridge.ledger.events import to_acknowledge
-from closte_bridge.ledger.meta import ABLE, LOCATION
+from closte_bridge.ledger.meta import ABLE, GENERATION, LOCATION
 from closte_bridge.ledger.shim_status import shim_status
 from closte_bridge.planning.authority import rollback_sign
 from closte_bridge.wordpress.reader import SnapshotCall
+from closte_bridge.wordpress.states import NO_ROWS, StatesWrite
 
 if TYPE_CHECKING:
     from closte_bridge.engine.engine import Engine
     from closte_bridge.ledger.state import LedgerState
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.wordpress.snapshot import Snapshot
+
+MOST_WAITING = 300
+"""More rows than these do not travel in a read, but at the end of a run."""
 
 
 def read_snapshot(engine: Engine, call: SnapshotCall, ledger: LedgerState) -> Snapshot:
@@ -52,6 +57,7 @@ def start_snapshot(engine: Engine, *, ask_key: bool, acknowledge: bool) -> Snaps
         engine=ledger.engine_id() if ledger else None,
         acknowledge=_to_acknowledge(engine, ledger) if ledger else (),
         status=_status(ledger, engine.clock.now()) if ledger else None,
+        states=_states(engine, ledger) if ledger else None,
         early=engine.head,
     )
 
@@ -62,6 +68,21 @@ def _to_acknowledge(engine: Engine, ledger: Ledger) -> list[str]:
     if not events:
         return []
     return events if LOCATION.of(ledger.meta()) == engine.location() else []
+
+
+def _states(engine: Engine, ledger: Ledger) -> dict[str, object] | None:
+    """Return the domain states that wait; none if the ledger may be a copy."""
+    states = waiting_states(ledger)
+    return states.as_data() if states and LOCATION.of(ledger.meta()) == engine.location() else None
+
+
+def waiting_states(ledger: Ledger) -> StatesWrite | None:
+    """Return the domain states that travel in a read; None without any, and if there are too many."""
+    expected = GENERATION.of(ledger.meta())
+    batch = published.pending(ledger, MOST_WAITING + 1) if expected else NO_ROWS
+    if not 0 < len(batch.names) <= MOST_WAITING:
+        return None
+    return StatesWrite(expected, expected + 1, batch)
 
 
 def _status(ledger: Ledger, now: float) -> dict[str, object] | None:

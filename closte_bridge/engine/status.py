@@ -123,7 +123,7 @@ def read_status(engine: Engine, *, limit: float = MOST_AGE, longest: float = MOS
         identity, success, failed = IDENTITY.of(meta), LAST_SUCCESS.of(meta), WATCH_ERROR.of(meta)
     last, adopted = LAST_RESULT.of(meta), identity is not None
     held = holder_since(engine.settings.state_dir)
-    runner = _runner(engine, meta, now)
+    runner = runner_of(engine, meta, now)
     red = _red(adopted=adopted, success=success, held=held, now=now, limit=limit) or _lasting_problem(
         problems, now - longest
     )
@@ -201,16 +201,26 @@ FROM aliases LEFT JOIN check_state ON check_state.name = aliases.name GROUP BY 1
 """
 
 
-class _Runner(NamedTuple):
+class Runner(NamedTuple):
     """What runs closte-bridge automatically, the usual seconds between its runs, whether it does, and its next run."""
 
     schedule: str = ""
     every: float | None = None
     running: bool = False
     next_run: float | None = None
+    wait: float = 0.0
+
+    def expected(self, now: float) -> float:
+        """Return the time of the next run at the end of one; 0 if unknown. `wait` is the last one between two runs."""
+        if not self.running:
+            return 0.0
+        if self.next_run is not None and self.next_run > now:
+            return self.next_run
+        return now + self.wait if self.wait else 0.0
 
 
-def _runner(engine: Engine, meta: dict[str, str], now: float) -> _Runner:
+def runner_of(engine: Engine, meta: dict[str, str], now: float) -> Runner:
+    """Return what runs closte-bridge automatically, as of `now`."""
     known = {name: run for name, run in SCHEDULES.of(meta).items() if name in _AUTOMATIC}
     beat = stamp(engine.settings.state_dir / HEARTBEAT_FILE) / 1e9
     if beat:
@@ -218,16 +228,17 @@ def _runner(engine: Engine, meta: dict[str, str], now: float) -> _Runner:
     # The shim also triggers runs between those of a timer.
     scheduled = {name: run for name, run in known.items() if name != "shim"} or known
     if not scheduled:
-        return _Runner()
+        return Runner()
     name = max(scheduled, key=lambda name: scheduled[name][0])
     at, gap = scheduled[name]
     if name == "watch":
         last = LAST_RESULT.of(meta)
         running = now - beat < WATCH_IS_ALIVE
-        return _Runner(name, None, running, last.next_run if last and running else None)
+        upcoming = last.next_run if last and running else None
+        return Runner(name, None, running, upcoming, upcoming - last.at if last and upcoming else 0.0)
     every = gap if gap and name != "shim" else None
     running = now - at <= max(MOST_AGE, 2 * (every or 0.0) + _LATE)
-    return _Runner(name, every, running, at + every if running and every else None)
+    return Runner(name, every, running, at + every if running and every else None, every or 0.0)
 
 
 def _authority(engine: Engine, meta: dict[str, str], last: RunRecord | None) -> tuple[str, str, str, str, float | None]:

@@ -20,10 +20,11 @@ _CHUNK = 500
 
 
 def _encoded(check_state: CheckState) -> CheckState:
-    """Return the values of the columns. The next step is JSON; empty without one."""
-    step = check_state.next_step
+    """Return the values of the columns. The next step and the evidence are JSON; empty without one."""
+    step, seen = check_state.next_step, check_state.evidence
     text = json.dumps(step.as_data(), separators=(",", ":")) if step.code else ""
-    return check_state._replace(next_step=text)  # type: ignore[arg-type]  # a column
+    evidence = json.dumps(seen, separators=(",", ":")) if seen else ""
+    return check_state._replace(next_step=text, evidence=evidence)  # type: ignore[arg-type]  # columns
 
 
 def _decoded(row: tuple[object, ...]) -> CheckState:
@@ -33,7 +34,16 @@ def _decoded(row: tuple[object, ...]) -> CheckState:
         serves=bool(check_state.serves),
         live=bool(check_state.live),
         next_step=advice_of(str(check_state.next_step)),
+        evidence=evidence_in(str(check_state.evidence)),
     )
+
+
+def evidence_in(text: str) -> dict[str, object]:
+    """Return the evidence that a column contains. Raises ValueError for other text."""
+    found = json.loads(text) if text else {}
+    if not isinstance(found, dict):
+        raise ValueError("no evidence")
+    return found
 
 
 def advice_of(text: str) -> Advice:

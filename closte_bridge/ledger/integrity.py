@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from closte_bridge.domains import normalise
-from closte_bridge.ledger.check_state import advice_of
+from closte_bridge.ledger.check_state import advice_of, evidence_in
 from closte_bridge.ledger.flags import (
     GIVEN_UP_BEFORE,
     MOVED_BACK,
@@ -21,6 +21,7 @@ from closte_bridge.ledger.flags import (
 )
 from closte_bridge.ledger.log import LogAction
 from closte_bridge.ledger.meta import IDENTITY, LATEST, LOCATION
+from closte_bridge.ledger.published import pending
 from closte_bridge.ledger.state import AliasPhase, FailureCode, Origin, RemovalClass
 from closte_bridge.wordpress.events import EventKind
 
@@ -33,10 +34,12 @@ if TYPE_CHECKING:
 
 _TABLES = (
     "absences", "additions", "aliases", "events", "evidence", "check_state", "log", "flags", "meta", "removals",
-    "failed_changes", "site_addresses",
+    "failed_changes", "site_addresses", "published_states",
 )  # fmt: skip
 # Tables in which every name is a normalised domain.
-_OF_DOMAINS = ("absences", "additions", "aliases", "evidence", "check_state", "removals", "failed_changes")
+_OF_DOMAINS = (
+    "absences", "additions", "aliases", "evidence", "check_state", "removals", "failed_changes", "published_states",
+)  # fmt: skip
 # Flags whose names are ids.
 _OF_IDS = (GIVEN_UP_BEFORE, MOVED_BACK, RECORD_DUE, RECORD_HAD, RECORD_MADE, RECORD_UNSEEN, WAS_DONE)
 _KINDS = {
@@ -110,6 +113,9 @@ def _are_steps(ledger: Ledger) -> bool:
     try:
         for (text,) in ledger.stream("SELECT DISTINCT next_step FROM check_state"):
             advice_of(text)
+        for (text,) in ledger.stream("SELECT DISTINCT evidence FROM check_state WHERE evidence <> ''"):
+            evidence_in(text)
+        pending(ledger, -1)
     except (ValueError, RecursionError):
         return False
     return True

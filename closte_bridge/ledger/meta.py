@@ -125,6 +125,10 @@ WATCH_ERROR: MetaKey[LastError | None] = MetaKey(
     "watch_error", lambda text: LastError(*json.loads(text)), json.dumps, None
 )
 
+# What people see in WordPress: the generation of the table, and the summary as JSON.
+GENERATION = _counter("generation")
+SUMMARY: MetaKey[str] = MetaKey("summary", str, str, "")
+
 # Problems: the start of each open one, the codes of the last notification, and its time.
 PROBLEMS: MetaKey[dict[str, float]] = MetaKey("problems", _problems, json.dumps, {})
 NOTIFIED: MetaKey[frozenset[str]] = MetaKey(

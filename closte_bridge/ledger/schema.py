@@ -152,6 +152,21 @@ UPDATE check_state
 
 _SITE_ADDRESSES = "CREATE TABLE site_addresses (site INTEGER PRIMARY KEY, domain TEXT NOT NULL);"
 
+# `digest` is of what people see first, `whole` of the complete row. `pending` is the row to send, or "gone".
+_PUBLISHED_STATES = """
+ALTER TABLE check_state ADD COLUMN evidence TEXT NOT NULL DEFAULT '';
+CREATE TABLE published_states (
+    name TEXT PRIMARY KEY,
+    digest TEXT NOT NULL,
+    whole TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    history TEXT NOT NULL,
+    pending TEXT NOT NULL,
+    sent INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX published_states_pending ON published_states (name) WHERE pending <> '';
+"""
+
 
 class Migration(NamedTuple):
     """One step from an older ledger to a newer one. `number` is the version after it."""
@@ -171,6 +186,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(7, "live domains", _LIVE_DOMAINS),
     Migration(8, "advice as data", _ADVICE_AS_DATA),
     Migration(9, "addresses of sites", _SITE_ADDRESSES),
+    Migration(10, "states in WordPress", _PUBLISHED_STATES),
 )
 
 

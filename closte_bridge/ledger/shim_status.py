@@ -5,9 +5,10 @@ Separate from `check_state`, because they are needed before `wp` starts, and fur
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
-from closte_bridge.ledger.meta import ADDRESSES
+from closte_bridge.ledger.meta import ADDRESSES, SUMMARY
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,8 +31,18 @@ SELECT name, points_here, checked_at FROM (
 
 
 def shim_status(ledger: Ledger, now: float) -> dict[str, object]:
-    """Return the part of the status that the shim stores: `verdicts` and `addresses`."""
-    return {"verdicts": verdicts(ledger, now), "addresses": addresses(ledger)}
+    """Return the part of the status that the shim stores: `verdicts`, `addresses` and the `summary`."""
+    return {"verdicts": verdicts(ledger, now), "addresses": addresses(ledger), "summary": summary(ledger)}
+
+
+def summary(ledger: Ledger) -> dict[str, object]:
+    """Return the summary of the last run for people in WordPress; empty without one."""
+    text = SUMMARY.of(ledger.meta())
+    try:
+        found = json.loads(text) if text else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def addresses(ledger: Ledger) -> list[str]:

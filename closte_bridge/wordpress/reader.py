@@ -47,7 +47,8 @@ class SnapshotCall:
 
     `ask_key` requests the key too. `acknowledge` names the events that the ledger holds, so that WordPress deletes
     them if `engine` is the owner there. `status` is for the shim: `age`, the seconds since the last successful run,
-    and the parts that it stores. `early` is a `wp` that may already run.
+    and the parts that it stores. `states` are domain states that wait (`StatesWrite.as_data`). `early` is a
+    `wp` that may already run.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class SnapshotCall:
         engine: str | None = None,
         acknowledge: Sequence[str] = (),
         status: Mapping[str, Any] | None = None,
+        states: Mapping[str, Any] | None = None,
         early: Prestart | None = None,
     ) -> None:
         self._pad = os.urandom(_PAD_BYTES)
@@ -67,6 +69,8 @@ class SnapshotCall:
             request |= {"engine": engine, "acknowledge": list(acknowledge)}
         if engine and status:
             request |= {"engine": engine, "status": status}
+        if engine and states:
+            request |= {"engine": engine, "states": states}
         if ask_key:
             request["pad"] = base64.b64encode(self._pad).decode()
         self._call = WpCall.start(settings, "snapshot", request, cost, early=early)

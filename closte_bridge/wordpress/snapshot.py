@@ -79,6 +79,22 @@ class Event(NamedTuple):
     detail: str
 
 
+class StatesTable(NamedTuple):
+    """The table with the domain states: whether it exists, its rows of this network, and its generation.
+
+    They are from before this read wrote anything. `written` is the result of that, as in `states.php`; "" if it wrote
+    nothing.
+    """
+
+    present: bool = False
+    rows: int = 0
+    generation: int = 0
+    written: str = ""
+
+
+NO_STATES = StatesTable()
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """The network itself, and the location of its database and files.
@@ -140,6 +156,7 @@ class Snapshot:
     shim_table: bool = False
     silence: int = 0
     reports: tuple[str, int] | None = None
+    states: StatesTable = NO_STATES
     faults: tuple[str, ...] = ()
     went_back: str = ""
 
@@ -312,6 +329,13 @@ def _reports(value: object) -> tuple[str, int] | None:
     return str(series)[:64], _number(count)
 
 
+def _states(value: object) -> StatesTable:
+    if not isinstance(value, dict):
+        return StatesTable()
+    count, generation = _number(value.get("count")), _number(value.get("generation"))
+    return StatesTable(value.get("present") is True, count, generation, str(value.get("written") or "")[:20])
+
+
 def _number(value: object) -> int:
     """Return a column as a number that the ledger can hold, or 0: an invalid event must not stop the others."""
     try:
@@ -362,5 +386,6 @@ def _decode(document: dict[str, Any]) -> Snapshot:
         shim_table=not events.get("missing", False),
         silence=_number(document.get("silence", 0)),
         reports=_reports(document.get("reports")),
+        states=_states(document.get("states")),
         faults=tuple(faults),
     )

@@ -34,7 +34,7 @@ MAX_OUTPUT = 512 * 1024 * 1024
 _MAX_ERRORS = 1024 * 1024
 _SCRIPTS = Path(__file__).with_name("php")
 # Parts that a script needs in addition to the frame.
-_PARTS = {"shim": ("shim-uninstall",)}
+_PARTS = {"shim": ("states", "shim-uninstall"), "snapshot": ("states",), "write": ("states",)}
 _FAULT_CODES = {FrameFault.CUT: "wp-cut", FrameFault.DAMAGED: "wp-damaged"}
 
 

@@ -1,4 +1,4 @@
-"""Write closte-bridge's network options and stage changes."""
+"""Write closte-bridge's network options, domain states and stage changes."""
 
 from __future__ import annotations
 
@@ -14,14 +14,20 @@ if TYPE_CHECKING:
 
     from closte_bridge.config.model import WpSettings
     from closte_bridge.wordpress.snapshot import Owner
+    from closte_bridge.wordpress.states import StatesWrite
 
 
 def _write(settings: WpSettings, cost: WpCost, operation: dict[str, Any]) -> dict[str, Any]:
-    document = WpCall.start(settings, "write", {"operations": [operation]}, cost).result()
-    results = document.get("results")
-    if not isinstance(results, list) or len(results) != 1 or not isinstance(results[0], dict):
+    return _written(settings, cost, [operation])[0]
+
+
+def _written(settings: WpSettings, cost: WpCost, operations: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    results = WpCall.start(settings, "write", {"operations": operations}, cost).result().get("results")
+    if not isinstance(results, list) or len(results) != len(operations):
         raise failure("wp-unexpected")
-    return results[0]
+    if not all(isinstance(result, dict) for result in results):
+        raise failure("wp-unexpected")
+    return results
 
 
 def set_owner(settings: WpSettings, cost: WpCost, *, expected: str | None, owner: Owner | None) -> None:
@@ -64,12 +70,26 @@ def set_toggle(settings: WpSettings, cost: WpCost, *, enabled: bool) -> bool:
     return bool(result.get("was")) is not enabled
 
 
-def set_status(settings: WpSettings, cost: WpCost, *, engine: str, status: dict[str, object]) -> None:
-    """Report a successful run to the shim, with its status (`ledger.shim_status`).
+def write_report(
+    settings: WpSettings,
+    cost: WpCost,
+    *,
+    engine: str,
+    status: dict[str, object] | None = None,
+    states: StatesWrite | None = None,
+) -> str:
+    """Report a successful run to the shim with its `status` (`ledger.shim_status`), and write domain states.
 
-    Without effect if `engine` is not the owner. Raises UnreadableError if `wp` failed.
+    Without effect if `engine` is not the owner. Returns the result for the states, as in `states.php`; "" without them.
+    Raises UnreadableError if `wp` failed.
     """
-    _write(settings, cost, {"do": "set-status", "engine": engine, **status})
+    operations: list[dict[str, Any]] = []
+    if status is not None:
+        operations.append({"do": "set-status", "engine": engine, **status})
+    if states is not None:
+        operations.append({"do": "set-states", "engine": engine, **states.as_data()})
+    results = _written(settings, cost, operations)
+    return str(results[-1].get("result", "failed")) if states is not None else ""
 
 
 class StageMove(NamedTuple):

@@ -160,6 +160,19 @@ final class Owner {
 	}
 
 	/**
+	 * Return the engine's summary of a network.
+	 *
+	 * @param int|null $network_id The network; null for this one.
+	 * @return array Empty without one. The values are not validated.
+	 */
+	public static function summary( $network_id = null ) {
+		$options = self::options( $network_id );
+		$status  = isset( $options['closte_bridge_status'] ) ? $options['closte_bridge_status'] : null;
+		$summary = \is_array( $status ) && isset( $status['summary'] ) ? $status['summary'] : null;
+		return \is_array( $summary ) ? $summary : array();
+	}
+
+	/**
 	 * Show the network's administrators a notice while closte-bridge is offline.
 	 */
 	public static function notice() {

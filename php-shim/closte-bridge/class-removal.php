@@ -15,7 +15,7 @@ namespace Closte_Bridge;
 final class Removal {
 
 	/**
-	 * Remove the files, the events and the options of closte-bridge.
+	 * Remove the files, the events, the domain states and the options of closte-bridge.
 	 *
 	 * @param array $failed      The result if this method throws: `run` returns the first argument then.
 	 * @param bool  $keeps_owner Whether to keep the option that names the owner.
@@ -25,7 +25,7 @@ final class Removal {
 		unset( $failed );
 		$shared = self::is_shared();
 		$left   = $shared ? array() : self::remove_files();
-		return \array_merge( $left, self::remove_events( $shared ), self::remove_options( $keeps_owner ) );
+		return \array_merge( $left, self::remove_rows( 'closte_bridge_events', $shared ), self::remove_rows( 'closte_bridge_domains', $shared ), self::remove_options( $keeps_owner ) );
 	}
 
 	/**
@@ -81,20 +81,22 @@ final class Removal {
 	}
 
 	/**
-	 * Remove this network's events, and the table if no other network uses it.
+	 * Remove this network's rows of a table, and the table if no other network uses it.
 	 *
-	 * @param bool $shared Whether another network uses it.
+	 * @param string $name   The table's name without prefix.
+	 * @param bool   $shared Whether another network uses it.
 	 * @return array The table, if this failed.
 	 */
-	private static function remove_events( $shared ) {
+	private static function remove_rows( $name, $shared ) {
 		global $wpdb;
-		$table      = $wpdb->base_prefix . 'closte_bridge_events';
+		$table      = $wpdb->base_prefix . $name;
 		$suppressed = $wpdb->suppress_errors( true );
 		$of         = \get_current_network_id();
 		$sql        = $shared ? $wpdb->prepare( "DELETE FROM $table WHERE network_id = %d", $of ) : "DROP TABLE IF EXISTS $table"; // phpcs:ignore WordPress.DB.PreparedSQL -- the shim's own table.
 		$done       = $wpdb->query( $sql ); // phpcs:ignore WordPress.DB -- the shim's own table.
+		$missing    = false === $done && ! $wpdb->get_var( $wpdb->prepare( 'SHOW TABLES LIKE %s', $wpdb->esc_like( $table ) ) ); // phpcs:ignore WordPress.DB -- the same.
 		$wpdb->suppress_errors( $suppressed );
-		return false === $done ? array( run( 'Messages', 'table', array( $table ) ) ) : array();
+		return false === $done && ! $missing ? array( run( 'Messages', 'table', array( $table ) ) ) : array();
 	}
 
 	/**

@@ -1,4 +1,4 @@
-"""Who has to act on a domain: a wrong answer shows an operator's problem to a customer, or hides a domain that waits."""
+"""Who has to act on a domain: a wrong answer shows an operator's problem to a customer."""
 
 from __future__ import annotations
 

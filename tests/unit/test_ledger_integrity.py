@@ -13,9 +13,11 @@ from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import check_state as check_states
 from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger import log as ledger_log
+from closte_bridge.ledger import published
 from closte_bridge.ledger.flags import GIVEN_UP_BEFORE, LEAVING, PIN, RECORD_DUE, WAS_DONE
 from closte_bridge.ledger.integrity import is_intact
 from closte_bridge.ledger.meta import IDENTITY, LOCATION
+from closte_bridge.ledger.published import Published
 from closte_bridge.ledger.site_addresses import keep_addresses
 from closte_bridge.ledger.state import (
     Absence,
@@ -51,6 +53,7 @@ TABLES = [
     "removals",
     "failed_changes",
     "site_addresses",
+    "published_states",
 ]
 
 
@@ -79,7 +82,8 @@ def fill(ledger: Ledger) -> None:
         ledger.count_removal(A, RemovalClass.EVENT, NOW)
         ledger.count_addition(A, "example.org", NOW)
         ledger_log.append(ledger, [ledger_log.LogEntry(NOW, "run", ledger_log.LogAction.ADD, A, "cause", "done")])
-        check_states.save(ledger, {A: CheckState(NOW, NOW, not_after=None, points_here=True)})
+        check_states.save(ledger, {A: CheckState(NOW, NOW, points_here=True, evidence={"issuer": "CA"})})
+        published.put(ledger, [Published(A, "d", "w", int(NOW), "[]", f'["{A}"]', sent=True)])
     keep_addresses(ledger, {1: "example.net"})
 
 
@@ -93,6 +97,9 @@ def test_values_written_by_the_package_are_intact(ledger: Ledger) -> None:
 
 
 ODD: list[tuple[str, object]] = [
+    ("UPDATE check_state SET evidence = ?", "[]"),
+    ("UPDATE published_states SET pending = ?", "{"),
+    ("UPDATE published_states SET since = ?", "x"),
     ("UPDATE aliases SET since = ?", "x"),
     ("UPDATE aliases SET since = ?", float("inf")),
     ("UPDATE aliases SET since = ?", 1e308),

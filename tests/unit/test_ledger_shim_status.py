@@ -65,7 +65,7 @@ def test_sites_waiting_for_their_record_are_stored(ledger: Ledger) -> None:
 
 def test_observed_addresses_are_part_of_the_status(ledger: Ledger) -> None:
     check_states.save(ledger, {"right.com": RIGHT})
-    assert shim_status(ledger, NOW) == {"verdicts": {"right.com": True}, "addresses": []}
+    assert shim_status(ledger, NOW) == {"verdicts": {"right.com": True}, "addresses": [], "summary": {}}
     save_addresses(ledger, ("192.0.2.10", "2001:db8::1"))
     save_addresses(ledger, ("192.0.2.10", "2001:db8::1"))
     assert shim_status(ledger, NOW)["addresses"] == ["192.0.2.10", "2001:db8::1"]

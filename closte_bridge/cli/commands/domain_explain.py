@@ -9,7 +9,7 @@ import click
 
 from closte_bridge.checks.advice import for_unknown_dns
 from closte_bridge.checks.advice_text import NO_ADVICE, Advice
-from closte_bridge.checks.domain_state import DomainPhase, begin, domain_state, learn
+from closte_bridge.checks.domain_state import DomainPhase, begin, learn
 from closte_bridge.checks.model import DnsCode, HttpCode, TlsCode
 from closte_bridge.checks.report import advice_data, findings
 from closte_bridge.cli.command import BridgeCommand
@@ -21,11 +21,12 @@ from closte_bridge.cli.options import domain_names, format_options, global_optio
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
-from closte_bridge.domains import not_public, similar, wildcard_over
+from closte_bridge.domains import not_public, similar
 from closte_bridge.engine.checking import check_pool, diagnosed
 from closte_bridge.engine.inventory import inventory, next_step
 from closte_bridge.engine.observe import observe
 from closte_bridge.engine.run import RunReport, RunRequest, plan_of
+from closte_bridge.engine.states import phase_of
 from closte_bridge.engine.targets import Targets
 from closte_bridge.engine.verify import own_mappings, stages_from
 from closte_bridge.errors import BridgeError, ExitCode
@@ -218,23 +219,17 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
     unread = "unknown (Closte's list could not be read)"
     present = {True: "present", False: "not present", None: unread}[known.at_closte]
     until = f" (until {when(known.until)})" if known.until else ""
-    # The ledger counts if the list cannot be read, or does not show yet what Closte confirmed.
-    listed = known.at_closte is not None and known.code != HoldCode.LIST_LAG
-    aliased = bool(known.at_closte) if listed else known.managed
-    # A wildcard on Closte serves every domain that it covers.
-    aliased = aliased or wildcard_over(known.name) in found.report.view.observed.names
-    status = domain_state(found.check_state or begin(now), aliased=aliased, now=now, blocked=known.code)
+    status = phase_of(known, found.check_state, found.report.view, now)
     reasons = [f"{known.reason}{until}", found.stage_held]
-    has_phase = known.state not in {"unmanaged", "gone"}
     authority = found.report.plan.authority
-    advice = (status.next_step if status.next_step.code else found.dns_step) if has_phase else NO_ADVICE
+    advice = (status.next_step if status.next_step.code else found.dns_step) if status else NO_ADVICE
     step = next_step(known, authority, advice.text)
     return {
         "domain": known.name,
         "state": known.state,
-        "phase": status.phase.value if has_phase else None,
-        "waits_for": _waits_for(status) if has_phase else "",
-        "since": when(status.since) if has_phase and found.check_state else None,
+        "phase": status.phase.value if status else None,
+        "waits_for": _waits_for(status) if status else "",
+        "since": when(status.since) if status and found.check_state else None,
         "live": found.check_state is not None and found.check_state.live,
         "wordpress": _in_wordpress(known),
         "closte": f"{present}{', managed' if known.managed else ''}",

@@ -136,10 +136,13 @@ function closte_bridge_reports( array $options ): ?array {
  *
  * @param int   $network_id The network.
  * @param int   $heartbeat  Time of the engine's last successful sync, in seconds since the epoch.
- * @param array $status     `verdicts`: domain => whether its DNS is correct; `addresses`: where domains must point.
+ * @param array $status     `verdicts`: domain => whether its DNS is correct; `addresses`: where domains must point; `summary`.
  */
 function closte_bridge_put_status( int $network_id, int $heartbeat, array $status ): void {
-	$before = closte_bridge_reports( closte_bridge_network_options( $network_id, array( 'closte_bridge_status' ) ) );
+	$options = closte_bridge_network_options( $network_id, array( 'closte_bridge_status' ) );
+	$before  = closte_bridge_reports( $options );
+	$known   = (array) ( $options['closte_bridge_status']['summary'] ?? array() );
+	$new     = (array) ( $status['summary'] ?? array() );
 	update_network_option(
 		$network_id,
 		'closte_bridge_status',
@@ -148,6 +151,8 @@ function closte_bridge_put_status( int $network_id, int $heartbeat, array $statu
 			'verdicts'  => $status['verdicts'],
 			'addresses' => $status['addresses'],
 			'reports'   => array( $before[0] ?? bin2hex( random_bytes( 8 ) ), ( $before[1] ?? 0 ) + 1 ),
+			// Only a write of domain states changes the generation.
+			'summary'   => array( 'generation' => $known['generation'] ?? 0 ) + ( $new ? $new : $known ),
 		)
 	);
 }

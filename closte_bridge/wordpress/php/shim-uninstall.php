@@ -40,7 +40,7 @@ function closte_bridge_shim_uninstall( array $request ): array {
 		'result'           => 'done',
 		'folder'           => WPMU_PLUGIN_DIR,
 		'left'             => $left,
-		'left_in_database' => array_merge( closte_bridge_remove_events( $id, $shared ), closte_bridge_remove_options( $id, ! empty( $request['keep_owner'] ) ) ),
+		'left_in_database' => array_merge( closte_bridge_remove_events( $id, $shared ), closte_bridge_remove_states( $id, $shared ), closte_bridge_remove_options( $id, ! empty( $request['keep_owner'] ) ) ),
 		'shared'           => $shared,
 	);
 }

@@ -242,6 +242,7 @@ function closte_bridge_shim_install( array $request ): array {
 	}
 	closte_bridge_refuse_loss( $id );
 	closte_bridge_make_table();
+	closte_bridge_make_states_table();
 	if ( ! empty( $request['name_folder'] ) ) {
 		// The installation ran in WordPress' folder; an engine started by the shim does not.
 		$request['config']['engine'][] = '--path=' . ABSPATH;

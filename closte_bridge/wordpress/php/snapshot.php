@@ -270,9 +270,13 @@ function closte_bridge_snapshot( array $request ): array {
 		: array( 'missing' => true );
 	$mappings = closte_bridge_mappings();
 	$events   = closte_bridge_events( $id, (int) ( $request['event_limit'] ?? 0 ) );
+	$states   = closte_bridge_states_report( $id, $options );
 	$wpdb->query( 'COMMIT' );
 	if ( isset( $request['status'] ) && empty( $events['missing'] ) ) {
 		closte_bridge_keep_status( $id, (string) $request['engine'], $options, $request['status'] );
+	}
+	if ( isset( $request['states'] ) && empty( $events['missing'] ) ) {
+		$states['written'] = closte_bridge_try_states( $id, (string) $request['engine'], $request['states'] );
 	}
 
 	$plugin   = closte_bridge_plugin( $options['active_sitewide_plugins'] ?? null );
@@ -309,6 +313,7 @@ function closte_bridge_snapshot( array $request ): array {
 		'sites'    => $sites,
 		'mappings' => $mappings,
 		'events'   => $events,
+		'states'   => $states,
 	);
 }
 

@@ -1,6 +1,6 @@
 <?php
 /**
- * Write network options in one process: the owner, the integration setting and the heartbeat.
+ * Write network options in one process: the owner, the integration setting, the heartbeat and the domain states.
  *
  * A request to set the owner has the expected current value, so that two engines cannot overwrite each other unnoticed. All
  * values are read back from the table: WordPress does not report a read-only or full database, a plugin's filter can keep the
@@ -74,6 +74,16 @@ function closte_bridge_set_status( array $operation ): array {
 }
 
 /**
+ * Write domain states and the summary.
+ *
+ * @param array $operation `engine`: the engine that asks; the others: see closte_bridge_put_states().
+ * @return array The result of closte_bridge_put_states().
+ */
+function closte_bridge_set_states( array $operation ): array {
+	return array( 'result' => closte_bridge_put_states( get_current_network_id(), (string) $operation['engine'], $operation ) );
+}
+
+/**
  * Run the operations in order.
  *
  * @param array $request The engine's request.
@@ -84,6 +94,7 @@ function closte_bridge_write( array $request ): array {
 		'set-owner'  => 'closte_bridge_set_owner',
 		'set-toggle' => 'closte_bridge_set_toggle',
 		'set-status' => 'closte_bridge_set_status',
+		'set-states' => 'closte_bridge_set_states',
 	);
 	$results = array();
 	foreach ( $request['operations'] as $operation ) {
