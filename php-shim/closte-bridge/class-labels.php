@@ -151,9 +151,9 @@ final class Labels {
 	}
 
 	/**
-	 * Return the network administrator's next steps: `_STEPS` of `engine/inventory.py`.
+	 * Return the network administrator's next steps: `STEP_CODES` of `engine/inventory.py`.
 	 *
-	 * @return array With the placeholders `%1$s` for the domain and `%2$s` for the domain without `www.`.
+	 * @return array With the placeholders `%1$s` for the domain, `%2$s` for the domain without `www.`, and `%3$s` for a duration.
 	 */
 	public static function plan_steps() {
 		return array(
@@ -184,6 +184,19 @@ final class Labels {
 			'list-not-complete'  => __( 'Closte\'s list could not be read completely. Run `closte-bridge plan` to see why.', 'closte-bridge' ),
 			'wildcard-covers'    => __( 'Wait for the next sync to add the dependent domain. If it does not, run `closte-bridge domain add` to pin it.', 'closte-bridge' ),
 			'mentioned'          => __( 'Nothing to do. It stays while something uses it.', 'closte-bridge' ),
+			'changes-nothing'    => __( 'closte-bridge changes nothing at the moment. Run `closte-bridge status` to see why.', 'closte-bridge' ),
+			'removes-nothing'    => __( 'closte-bridge removes nothing at the moment. Run `closte-bridge status` to see why.', 'closte-bridge' ),
+			/* translators: %3$s: duration, such as "5 minutes". */
+			'add-later'          => __( 'Closte has not added it yet. The next try is in %3$s. Retry now with `closte-bridge sync --retry`.', 'closte-bridge' ),
+			/* translators: %3$s: duration, such as "5 minutes". */
+			'remove-later'       => __( 'Closte has not removed it yet. The next try is in %3$s. Retry now with `closte-bridge sync --retry`.', 'closte-bridge' ),
+			'addition-unknown'   => __( 'It is unknown whether Closte added it: its list cannot be read. Each sync tries to add it.', 'closte-bridge' ),
+			'addition-unlisted'  => __( 'Closte has not added it yet, and its list cannot be read. Each sync tries to add it.', 'closte-bridge' ),
+			'own-missing'        => __( 'Check Closte\'s dashboard: the network\'s main domain is missing from Closte\'s list.', 'closte-bridge' ),
+			'rechecked'          => __( 'Nothing to do for now. closte-bridge rechecks it automatically.', 'closte-bridge' ),
+			// The time of `add-later` and `remove-later` has passed.
+			'add-soon'           => __( 'Closte has not added it yet. The next sync tries it again.', 'closte-bridge' ),
+			'remove-soon'        => __( 'Closte has not removed it yet. The next sync tries it again.', 'closte-bridge' ),
 		);
 	}
 }

@@ -45,10 +45,14 @@ final class Phrases {
 	public static function plan_step( $code, $row = array() ) {
 		$steps  = self::table( 'plan_steps' );
 		$domain = \is_array( $row ) && isset( $row['domain'] ) && \is_string( $row['domain'] ) ? $row['domain'] : '';
-		if ( \is_string( $code ) && isset( $steps[ $code ] ) ) {
-			return \str_replace( array( '%1$s', '%2$s' ), array( $domain, (string) \preg_replace( '/^www\./', '', $domain ) ), $steps[ $code ] );
+		$until  = \is_array( $row ) && isset( $row['args']['until'] ) && \is_numeric( $row['args']['until'] ) ? (int) $row['args']['until'] : 0;
+		$now    = \time();
+		if ( $until <= $now && ( 'add-later' === $code || 'remove-later' === $code ) ) {
+			$code = 'add-later' === $code ? 'add-soon' : 'remove-soon';
 		}
-		return __( 'Nothing to do for now. closte-bridge rechecks it automatically.', 'closte-bridge' );
+		$text   = \is_string( $code ) && isset( $steps[ $code ] ) ? $steps[ $code ] : __( 'Nothing to do for now. closte-bridge rechecks it automatically.', 'closte-bridge' );
+		$values = array( $domain, (string) \preg_replace( '/^www\./', '', $domain ), \human_time_diff( $now, \max( $now, $until ) ) );
+		return \str_replace( array( '%1$s', '%2$s', '%3$s' ), $values, $text );
 	}
 
 	/**

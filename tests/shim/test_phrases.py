@@ -6,6 +6,7 @@ import json
 import random
 import re
 import subprocess
+import time
 from pathlib import Path
 from string import Formatter
 from typing import TYPE_CHECKING, Any
@@ -155,7 +156,7 @@ def test_labels_cover_exactly_the_codes_of_the_program() -> None:
         "https": {*TlsCode},
         "http": {*HttpCode},
         "holds": {*HoldCode, *FailureCode, "kept"},
-        "plan_steps": {*inventory._STEPS},
+        "plan_steps": {*inventory.STEP_CODES, "add-soon", "remove-soon"},
     }
     *tables, codes = ask([*(("Labels", name, []) for name in expected), ("Advice", "codes", [])])
     for (name, wanted), table in zip(expected.items(), tables, strict=True):
@@ -170,11 +171,28 @@ def test_every_status_of_the_inventory_has_a_label() -> None:
 
 
 def test_next_steps_of_the_plan_are_the_same_sentences_in_php() -> None:
-    row = {"domain": "www.example.com"}
-    steps = inventory._STEPS
+    row = {"domain": "www.example.com", "args": {"until": "soon"}}
+    plain = {code: text for code, text in inventory._OTHER_STEPS.items() if "{" not in text}
+    steps = inventory._STEPS | plain
+    assert len(plain) == 4
     answers = ask(("Phrases", "plan_step", [code, row]) for code in [*steps, "", "odd", None])
     expected = [text.format(name="www.example.com", base="example.com") for text in steps.values()]
     assert answers == [*expected, *["Nothing to do for now. closte-bridge rechecks it automatically."] * 3]
+
+
+def test_next_try_is_a_duration_until_it_has_passed() -> None:
+    later = time.time() + 630
+    answers = ask(
+        ("Phrases", "plan_step", [code, {"args": {"until": until}}])
+        for code in ("add-later", "remove-later")
+        for until in (later, 1)
+    )
+    assert answers == [
+        "Closte has not added it yet. The next try is in 10 minutes. Retry now with `closte-bridge sync --retry`.",
+        "Closte has not added it yet. The next sync tries it again.",
+        "Closte has not removed it yet. The next try is in 10 minutes. Retry now with `closte-bridge sync --retry`.",
+        "Closte has not removed it yet. The next sync tries it again.",
+    ]
 
 
 @pytest.mark.parametrize(
