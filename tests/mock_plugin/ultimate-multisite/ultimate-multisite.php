@@ -20,6 +20,7 @@ foreach (
 		'functions',
 		'queue',
 		'setup',
+		'customers',
 		'class-domain-stage',
 		'class-domain-store',
 		'class-domain',
