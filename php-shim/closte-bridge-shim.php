@@ -159,6 +159,13 @@ attach( 'network_admin_notices', 'Owner', 'notice', 10, 0 );
 attach( 'pre_site_transient_wu_public_network_ip', 'Address', 'known' );
 attach( 'wu_get_network_public_ip', 'Address', 'known' );
 
+// The customer's views: badge and next step of each domain, the check before one is added, and the requests of both.
+attach( 'wu_domain_mapping_row_info', 'Customer', 'info', 10, 2 );
+attach( 'wu_domain_mapping_header_actions', 'Customer', 'header', 10, 0 );
+attach( 'wu_get_domain_mapping_instructions', 'Customer', 'instructions', 10, 1 );
+attach( 'wp_ajax_closte_bridge_domain', 'Customer', 'answer', 10, 0 );
+attach( 'wp_ajax_nopriv_closte_bridge_domain', 'Customer', 'answer', 10, 0 );
+
 if ( \defined( 'WP_CLI' ) && \WP_CLI ) {
 	run( 'Command', 'register' );
 } elseif ( null !== asked_route() ) {

@@ -24,16 +24,23 @@ final class Address {
 	 * @return mixed
 	 */
 	public static function known( $given = null ) {
-		$addresses = \array_values( \array_filter( (array) run( 'Owner', 'addresses' ), __CLASS__ . '::valid' ) );
+		$addresses = self::all();
 		foreach ( $addresses as $address ) {
 			if ( false !== \filter_var( $address, \FILTER_VALIDATE_IP, \FILTER_FLAG_IPV4 ) ) {
 				return $address;
 			}
 		}
-		if ( isset( $addresses[0] ) ) {
-			return $addresses[0];
-		}
-		return \defined( 'CLOSTE_PUBLIC_IP_ADDRESS' ) && self::valid( CLOSTE_PUBLIC_IP_ADDRESS ) ? CLOSTE_PUBLIC_IP_ADDRESS : $given;
+		return isset( $addresses[0] ) ? $addresses[0] : $given;
+	}
+
+	/**
+	 * Return all addresses: those that the engine observed, else Closte's constant.
+	 *
+	 * @return array
+	 */
+	public static function all() {
+		$addresses = \array_values( \array_filter( (array) run( 'Owner', 'addresses' ), __CLASS__ . '::valid' ) );
+		return $addresses || ! \defined( 'CLOSTE_PUBLIC_IP_ADDRESS' ) || ! self::valid( CLOSTE_PUBLIC_IP_ADDRESS ) ? $addresses : array( CLOSTE_PUBLIC_IP_ADDRESS );
 	}
 
 	/**
