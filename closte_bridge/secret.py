@@ -1,4 +1,4 @@
-"""An opaque wrapper around the API key, so that it cannot be printed by accident."""
+"""An opaque wrapper around the API key and other secrets, so that it cannot be printed by accident."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Secret:
         self.__value = value
 
     def reveal(self) -> str:
-        """Return the plain value. Only for code that sends it to Closte."""
+        """Return the plain value. Only for code that sends it to its service."""
         return self.__value
 
     def fingerprint(self) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from closte_bridge.config.ssh_target import SshTarget
+    from closte_bridge.secret import Secret
 
 T = TypeVar("T")
 
@@ -27,7 +28,8 @@ ALIAS = r"@[A-Za-z0-9_.-]+"
 
 Kind: TypeAlias = Literal[
     "address and port", "API URL", "argument", "boolean", "domain", "duration", "duration or off", "environment",
-    "file", "integer", "IP address or domain", "number", "path", "resolver", "site URL", "SSH target", "web URL",
+    "file", "integer", "IP address or domain", "notification URL", "number", "path", "resolver", "site URL",
+    "SSH target", "web URL",
     "wildcard", "WP-CLI alias",
 ]  # fmt: skip
 """The kind of a value, or of each item of a list."""
@@ -218,6 +220,12 @@ class Settings:
     http: HttpSettings = field(default_factory=HttpSettings)
     metrics_file: Path | None = _key("file", None, "File with metrics for node_exporter, ending in `.prom`.")
     on_problem: tuple[str, ...] = _key("argument", (), "Command to run if problems appear or are resolved.")
+    on_domain: tuple[str, ...] = _key(
+        "argument", (), "Command to run if a domain goes live, breaks, comes back or needs its owner."
+    )
+    notify: tuple[Secret, ...] = _key(
+        "notification URL", (), "URLs of Apprise that get the same messages as `on_domain`. They are secrets."
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

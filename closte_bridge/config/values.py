@@ -18,6 +18,7 @@ from closte_bridge.config.durations import parse_duration
 from closte_bridge.config.model import ALIAS, Endpoint, Resolver
 from closte_bridge.config.ssh_target import is_container, ssh_target
 from closte_bridge.domains import is_wildcard, normalise
+from closte_bridge.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,6 +217,14 @@ def web_url(value: object) -> str:
     return base_url(value, "https://example.org")
 
 
+def notification_url(value: object) -> Secret:
+    """Accept a URL of Apprise, which contains a password or a token."""
+    written = text(value)
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]{1,31}://\S+", written):
+        raise vol.Invalid("must be a URL of Apprise, which begins with the scheme of a service")
+    return Secret(written)
+
+
 def _is_loopback(host: str) -> bool:
     if host == "localhost":
         return True
@@ -305,6 +314,7 @@ _CHECKS: dict[Kind, Check] = {
     "environment": environment,
     "file": file,
     "IP address or domain": target,
+    "notification URL": notification_url,
     "path": path,
     "resolver": resolver,
     "site URL": site_url,

@@ -1,23 +1,23 @@
-"""Post-run tasks: open problems, the metrics file and `on_problem` notifications.
+"""Post-run tasks: open problems, the metrics file, `on_problem` and the notifications about domains.
 
 Their errors never fail a run; they are reported with its result.
 """
 
 from __future__ import annotations
 
-import json
 import secrets
-import subprocess
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from closte_bridge.engine.loop import next_due
+from closte_bridge.engine.notify import deliver_all, has_channels
 from closte_bridge.engine.problems import note, open_problems
+from closte_bridge.engine.user_command import run_user_command
 from closte_bridge.errors import BridgeError
 from closte_bridge.ledger.meta import CONFIG_PATH, NOTIFIED, NOTIFIED_AT
 from closte_bridge.ledger.runs import RunRecord, save
 from closte_bridge.ledger.store import Ledger
-from closte_bridge.wordpress.process import close_pipes, end, environment_of_children
+from closte_bridge.planning.model import Mode
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 # Seconds between notifications: about the same problems, and about others.
 _REPEAT_AFTER = 86_400.0
 _CHANGED_AFTER = 300.0
-_TIMEOUT = 30.0
 
 
 class RunOrigin(NamedTuple):
@@ -58,7 +57,8 @@ def after_run(
     not `whole` handled only some domains: it saves no result, writes no metrics and reports only new problems.
     """
     settings = engine.settings
-    if not whole and not settings.on_problem:
+    notifies = report is not None and report.plan.authority.mode is not Mode.READ_ONLY
+    if not whole and not (settings.on_problem or (notifies and has_channels(settings))):
         return []
     failures: list[BridgeError] = []
     # Do not leave stale "healthy" metrics behind if the ledger cannot be read.
@@ -81,6 +81,8 @@ def after_run(
     try:
         if settings.on_problem and ledger is not None:
             _notify(engine, ledger, meta, problems, whole=whole)
+        if notifies and ledger is not None:
+            failures += deliver_all(ledger, settings, engine.clock.now())
     except BridgeError as error:
         failures.append(error)
     finally:
@@ -161,37 +163,7 @@ def _notify(
         ledger.save(NOTIFIED_AT.to(now))
     status = "problem" if problems else "resolved"
     document = {"version": 1, "network": engine.settings.name, "status": status, "problems": list(problems)}
-    _run(engine.settings.on_problem, json.dumps(document).encode())
+    run_user_command("on_problem", engine.settings.on_problem, document)
     # Save only after the command succeeded, so that a failed notification is retried.
     with ledger.transaction():
         ledger.save(NOTIFIED.to(frozenset(codes)))
-
-
-def _run(argv: Sequence[str], text: bytes) -> None:
-    try:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-            env=environment_of_children(),
-        )
-    except OSError as error:
-        raise _failed(f"could not be started ({error.strerror})") from None
-    try:
-        process.communicate(text, timeout=_TIMEOUT)
-    except subprocess.TimeoutExpired:
-        end(process)
-        close_pipes(process)
-        raise _failed(f"timed out after {_TIMEOUT:.0f} s") from None
-    if process.returncode != 0:
-        raise _failed(f"exited with code {process.returncode}")
-
-
-def _failed(what: str) -> BridgeError:
-    return BridgeError(
-        f"The `on_problem` command {what}.",
-        code="on-problem",
-        hint="Run it manually with a JSON object on standard input to debug it.",
-    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from closte_bridge.domains import similar
-from closte_bridge.engine import lock
+from closte_bridge.engine import lock, notifications
 from closte_bridge.engine.apply import apply_changes, key_rejected
 from closte_bridge.engine.bookkeeping import note_went_back, record_observation
 from closte_bridge.engine.loop import YieldToEvents
@@ -245,8 +245,10 @@ def _work(
     verified = None
     if (engine.settings.checks or request.revive) and not applied.key_rejected and request.reviewed is None:
         verified = _verify(session, request, lambda: should_stop() or give_way())
-    due = refresh_after(engine, ledger, view.snapshot, verified.moved if verified else ())
     name, narrowed = engine.settings.name, bool(request.only) or request.reviewed is not None
+    if succeeded:
+        notifications.note(ledger, view, None if narrowed else plan, engine.clock.now())
+    due = refresh_after(engine, ledger, view.snapshot, verified.moved if verified else ())
     report = RunReport(name, view, plan, applied, stale, unknown, unmanaged, verified, records=records, refresh_due=due)
     return replace(report, narrowed=narrowed), succeeded
 

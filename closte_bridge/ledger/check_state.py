@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
     from closte_bridge.ledger.store import Ledger
 
-_COLUMNS = ", ".join(CheckState._fields)
+COLUMNS = CheckState._fields
+_COLUMNS = ", ".join(COLUMNS)
 _PLACEHOLDERS = ", ".join("?" * (len(CheckState._fields) + 1))
 # Every version of SQLite accepts this many parameters in one statement.
 _CHUNK = 500
@@ -27,7 +28,8 @@ def _encoded(check_state: CheckState) -> CheckState:
     return check_state._replace(next_step=text, evidence=evidence)  # type: ignore[arg-type]  # columns
 
 
-def _decoded(row: tuple[object, ...]) -> CheckState:
+def decoded(row: tuple[object, ...]) -> CheckState:
+    """Return the check state with the values of the columns."""
     check_state = CheckState(*row)  # type: ignore[arg-type]  # the columns have the fields' types
     return check_state._replace(
         points_here=bool(check_state.points_here),
@@ -60,14 +62,14 @@ def load(ledger: Ledger, names: Collection[str]) -> dict[str, CheckState]:
         placeholders = ", ".join("?" * len(chunk))
         sql = f"SELECT name, {_COLUMNS} FROM check_state WHERE name IN ({placeholders})"  # noqa: S608 - fixed text
         rows = ledger.query(sql, *chunk)
-        found.update({str(name): _decoded(tuple(rest)) for name, *rest in rows})
+        found.update({str(name): decoded(tuple(rest)) for name, *rest in rows})
     return found
 
 
 def failing(ledger: Ledger) -> dict[str, CheckState]:
     """Return the check states of domains that failed their last checks: their stage may have to move back."""
     rows = ledger.query(f"SELECT name, {_COLUMNS} FROM check_state WHERE failures > 0")  # noqa: S608 - fixed columns
-    return {str(name): _decoded(tuple(rest)) for name, *rest in rows}
+    return {str(name): decoded(tuple(rest)) for name, *rest in rows}
 
 
 class DuePreview(NamedTuple):

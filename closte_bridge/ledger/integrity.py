@@ -34,11 +34,12 @@ if TYPE_CHECKING:
 
 _TABLES = (
     "absences", "additions", "aliases", "events", "evidence", "check_state", "log", "flags", "meta", "removals",
-    "failed_changes", "site_addresses", "published_states",
+    "failed_changes", "site_addresses", "published_states", "reported", "notifications",
 )  # fmt: skip
 # Tables in which every name is a normalised domain.
 _OF_DOMAINS = (
     "absences", "additions", "aliases", "evidence", "check_state", "removals", "failed_changes", "published_states",
+    "reported",
 )  # fmt: skip
 # Flags whose names are ids.
 _OF_IDS = (GIVEN_UP_BEFORE, MOVED_BACK, RECORD_DUE, RECORD_HAD, RECORD_MADE, RECORD_UNSEEN, WAS_DONE)

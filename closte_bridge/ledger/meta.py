@@ -136,7 +136,14 @@ NOTIFIED: MetaKey[frozenset[str]] = MetaKey(
 )
 NOTIFIED_AT: MetaKey[float] = MetaKey("notified_at", _number, repr, 0.0)
 
+# Notifications: since when domains are reported, the removals that were reported as waiting for approval, and when the
+# silence of closte-bridge was reported.
+REPORTING_SINCE = _time("reporting_since")
+APPROVAL_REPORTED: MetaKey[str] = MetaKey("approval_reported", str, str, "")
+SILENT_REPORTED = _time("silent_reported")
+
 NUMBERS: tuple[MetaKey[float | None] | MetaKey[int] | MetaKey[float], ...] = (
     ADOPTED_AT, HIGHEST_SITE, HIGHEST_MAPPING, OBSERVED_COUNT, LAST_RUN, LAST_TRY, LAST_SUCCESS, ABLE, NOTIFIED_AT,
+    REPORTING_SINCE, SILENT_REPORTED,
 )  # fmt: skip
 """Each read of the values checks these: a forged one would otherwise stop a run anywhere."""

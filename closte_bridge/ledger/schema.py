@@ -167,6 +167,29 @@ CREATE TABLE published_states (
 CREATE INDEX published_states_pending ON published_states (name) WHERE pending <> '';
 """
 
+# `reported`: what people were told about each domain. The notifications that a channel has not delivered yet are those
+# after its last one.
+_NOTIFICATIONS = """
+CREATE TABLE reported (
+    name TEXT PRIMARY KEY,
+    live INTEGER NOT NULL,
+    was_live INTEGER NOT NULL,
+    step TEXT NOT NULL,
+    step_at REAL NOT NULL,
+    not_after REAL,
+    turned REAL,
+    breaks INTEGER NOT NULL,
+    broke_at REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE notifications (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at REAL NOT NULL,
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    data TEXT NOT NULL
+);
+"""
+
 
 class Migration(NamedTuple):
     """One step from an older ledger to a newer one. `number` is the version after it."""
@@ -187,6 +210,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(8, "advice as data", _ADVICE_AS_DATA),
     Migration(9, "addresses of sites", _SITE_ADDRESSES),
     Migration(10, "states in WordPress", _PUBLISHED_STATES),
+    Migration(11, "notifications", _NOTIFICATIONS),
 )
 
 

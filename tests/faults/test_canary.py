@@ -49,7 +49,10 @@ def make(make_world: Callable[..., World], source: str = "file") -> World:
     """Return a world with the canary as its key: in a file, in a file that a variable names, or in WordPress."""
     world = make_world(mapped=OLD, key=KEY)
     report = f"cat >> {world.folder}/problems; env >> {world.folder}/problems"
-    world.configure(metrics_file=str(world.folder / "metrics.prom"), on_problem=["/bin/sh", "-c", report])
+    command = ["/bin/sh", "-c", report]
+    world.configure(metrics_file=str(world.folder / "metrics.prom"), on_problem=command, on_domain=command)
+    # The URL of a service is a secret, too. Nothing listens there, so each message fails.
+    world.configure(notify=[f"json://user:{quote(KEY, safe='')}@127.0.0.1:9/{quote(KEY, safe='')}"])
     if source != "file":
         world.configure(api_key_file=None)
     if source == "variable":
@@ -61,7 +64,7 @@ def make(make_world: Callable[..., World], source: str = "file") -> World:
 def assert_silent(world: World, what: object, *texts: str) -> None:
     for text in texts:
         assert not found(text), (what, found(text))
-    where = found_in_files(world.folder, but={world.key_file})
+    where = found_in_files(world.folder, but={world.key_file, world.config})
     assert not where, (what, where)
 
 
@@ -88,6 +91,7 @@ def test_key_stays_secret_in_normal_operation(make_world: Callable[..., World], 
     assert world.sandbox.aliases == world.wanted
     assert (world.folder / "plan.json").exists()
     assert (world.folder / "metrics.prom").exists()
+    assert codes["notify test"] == 1
 
 
 def test_key_is_in_no_process_argument_or_environment(make_world: Callable[..., World]) -> None:

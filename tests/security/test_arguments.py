@@ -13,7 +13,7 @@ from closte_bridge.config import values
 from closte_bridge.config.model import WpSettings
 from closte_bridge.config.schema import NETWORK_NAME, validate
 from closte_bridge.config.ssh_target import ssh_target
-from closte_bridge.engine import alerts
+from closte_bridge.engine.user_command import run_user_command
 from closte_bridge.wordpress.wp import WpCall, WpCost, command_line, script
 from tests.support.running import write_script
 
@@ -123,7 +123,7 @@ def test_problem_command_runs_without_a_shell(tmp_path: Path) -> None:
     seen, owned = tmp_path / "seen", tmp_path / "owned"
     spy = write_script(tmp_path / "spy", f'printf "%s\\n" "$@" >{seen}; cat >>{seen}')
     problem: dict[str, Any] = {"problems": [{"message": f"$(touch {owned}) \x1b[2J `touch {owned}`"}]}
-    alerts._run([str(spy), f"; touch {owned}", f"$(touch {owned})"], json.dumps(problem).encode())
+    run_user_command("on_problem", [str(spy), f"; touch {owned}", f"$(touch {owned})"], problem)
     assert seen.read_text().splitlines()[:2] == [f"; touch {owned}", f"$(touch {owned})"]
     assert "\x1b" not in seen.read_text()
     assert not owned.exists()
@@ -138,7 +138,7 @@ def test_service_manager_variables_are_not_passed_on(tmp_path: Path, monkeypatch
     for name in ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "WATCHDOG_PID"):
         assert name not in seen.read_text()
     seen.unlink()
-    alerts._run([str(spy)], b"{}")
+    run_user_command("on_problem", [str(spy)], {})
     for name in ("NOTIFY_SOCKET", "CREDENTIALS_DIRECTORY", "WATCHDOG_PID"):
         assert name not in seen.read_text()
 

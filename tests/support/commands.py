@@ -13,7 +13,7 @@ CALLS = (
     "domain explain NAME", "domain check NAME", "domain revive NAME --yes", "domain backfill --yes",
     "domain prune --yes", "domain add pin.example.com", "domain remove pin.example.com --yes",
     "domain release OTHER --yes", "doctor", "status", "health", "setup --yes", "shim install", "shim uninstall --yes",
-    "log", "integration disable", "integration enable",
+    "log", "notify test", "integration disable", "integration enable",
 )  # fmt: skip
 
 

@@ -360,7 +360,7 @@ def test_unexpected_failure_is_notified(
 
 
 def test_hanging_notification_command_is_ended(tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("closte_bridge.engine.alerts._TIMEOUT", 0.2)
+    monkeypatch.setattr("closte_bridge.engine.user_command._TIMEOUT", 0.2)
     command = (sys.executable, "-c", "import time; time.sleep(600)")
     (trouble,) = after_run(engine(tmp_path, clock, on_problem=command), None, 1, [PROBLEM])
     assert "timed out after" in trouble.message
@@ -370,7 +370,7 @@ def test_unkillable_notification_command_does_not_block(
     tmp_path: Path, clock: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind `sudo`, the process belongs to another user, so closte-bridge cannot end it."""
-    monkeypatch.setattr("closte_bridge.engine.alerts._TIMEOUT", 0.2)
+    monkeypatch.setattr("closte_bridge.engine.user_command._TIMEOUT", 0.2)
     monkeypatch.setattr("closte_bridge.wordpress.process._EXIT_TIME", 0.01)
     with unkillable(monkeypatch):
         command = (sys.executable, "-c", "import time; time.sleep(60)")

@@ -13,7 +13,7 @@ from closte_bridge.errors import BridgeError
 from closte_bridge.ledger import check_state as check_states
 from closte_bridge.ledger import events as ledger_events
 from closte_bridge.ledger import log as ledger_log
-from closte_bridge.ledger import published
+from closte_bridge.ledger import notifications, published
 from closte_bridge.ledger.flags import GIVEN_UP_BEFORE, LEAVING, PIN, RECORD_DUE, WAS_DONE
 from closte_bridge.ledger.integrity import is_intact
 from closte_bridge.ledger.meta import IDENTITY, LOCATION
@@ -54,6 +54,8 @@ TABLES = [
     "failed_changes",
     "site_addresses",
     "published_states",
+    "reported",
+    "notifications",
 ]
 
 
@@ -84,6 +86,9 @@ def fill(ledger: Ledger) -> None:
         ledger_log.append(ledger, [ledger_log.LogEntry(NOW, "run", ledger_log.LogAction.ADD, A, "cause", "done")])
         check_states.save(ledger, {A: CheckState(NOW, NOW, points_here=True, evidence={"issuer": "CA"})})
         published.put(ledger, [Published(A, "d", "w", int(NOW), "[]", f'["{A}"]', sent=True)])
+        notifications.save_reported(ledger, {A: notifications.Reported(live=True)})
+        live = notifications.Notification(NOW, notifications.NotificationKind.LIVE, A)
+        notifications.append(ledger, [live], NOW)
     keep_addresses(ledger, {1: "example.net"})
 
 

@@ -12,6 +12,7 @@ from closte_bridge.cli.text import clean_cell
 from closte_bridge.config.durations import format_duration
 from closte_bridge.config.key_file import key_location
 from closte_bridge.config.model import DEFAULT_NETWORK, KEYS, Endpoint, Resolver, Settings, section_of
+from closte_bridge.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,8 +40,11 @@ def plain_value(name: str, value: object) -> object:
     match value:
         case Path() | Resolver() | Endpoint():
             return str(value)
+        case Secret():
+            # The scheme names only the service, and keeps the shown config valid.
+            return f"{value.reveal().partition('://')[0]}://{value}"
         case tuple():
-            return [str(item) for item in value]
+            return [plain_value(name, item) if isinstance(item, Secret) else str(item) for item in value]
         case float() if KEYS[name].kind == "duration or off" and not value:
             return "off"
         case float() if KEYS[name].kind.startswith("duration"):

@@ -13,10 +13,14 @@ from closte_bridge.cli.options import duration, format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
+from closte_bridge.engine.notify import report_silence
 from closte_bridge.engine.status import read_status
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.status import NetworkStatus
 
 FIELDS = ("network", "healthy", "last_success", "last_run", "reason", "last_error")
@@ -49,6 +53,12 @@ def pause_warning(found: NetworkStatus) -> Problem:
     return Problem(code="paused", message=text, hint=found.hint)
 
 
+def silence_warnings(engines: Sequence[Engine], found: Sequence[NetworkStatus], limit: float) -> tuple[Problem, ...]:
+    """Notify of each network without a run in the last `limit` seconds, as configured; return what failed."""
+    failures = (report_silence(engine, network.tried, limit) for engine, network in zip(engines, found, strict=True))
+    return tuple(problem for errors in failures for error in errors for problem in Problem.of(error))
+
+
 def _hint(command: str, network: str) -> str:
     which = f" --network={network}" if network else ""
     return f"Run `closte-bridge {command}{which}` and read its output."
@@ -73,12 +83,11 @@ def health(app: App, max_age: str, max_problem_age: str) -> Result:
     Does not contact WordPress or Closte. A run is successful if it read WordPress and Closte, and Closte accepted the
     API key. If the integration is disabled, reading WordPress is enough. A problem persists if runs keep ending with
     it, or if a change keeps failing. The loss of many managed domains and a restored database count immediately.
-    A pause of more than a day is a warning.
+    A pause of more than a day is a warning. Without a run for longer than --max-age, notifications report it once.
     """
     limit, longest = duration(max_age), duration(max_problem_age)
-    found = [
-        read_status(engine_of(app, settings), limit=limit, longest=longest) for settings in app.settings(every=True)
-    ]
+    engines = [engine_of(app, settings) for settings in app.settings(every=True)]
+    found = [read_status(engine, limit=limit, longest=longest) for engine in engines]
     errors = tuple(
         Problem(
             code="unhealthy",
@@ -89,6 +98,7 @@ def health(app: App, max_age: str, max_problem_age: str) -> Result:
         if network.unhealthy
     )
     warnings = tuple(pause_warning(network) for network in found if network.pause_warning)
+    warnings += silence_warnings(engines, found, limit)
     text = f"Healthy: {counted(len(found), 'network')}."
     return Result(
         exit_code=ExitCode.FAILURE if errors else ExitCode.OK,

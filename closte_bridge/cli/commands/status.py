@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from closte_bridge.cli.command import BridgeCommand
-from closte_bridge.cli.commands.health import pause_warning
+from closte_bridge.cli.commands.health import pause_warning, silence_warnings
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
@@ -15,7 +15,7 @@ from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import STATUS, Message, Problem, Result
 from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
-from closte_bridge.engine.status import read_status
+from closte_bridge.engine.status import MOST_AGE, read_status
 from closte_bridge.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -107,7 +107,10 @@ def status(app: App) -> Result:
         fields=FIELDS,
         rendered={Format.TABLE: "\n\n".join(_screen(network, now) for network, now in found)},
         errors=errors,
-        warnings=tuple(pause_warning(network) for network, _ in found if network.pause_warning),
+        warnings=(
+            *(pause_warning(network) for network, _ in found if network.pause_warning),
+            *silence_warnings(engines, [network for network, _ in found], MOST_AGE),
+        ),
         messages=() if errors else (Message("success", "Nothing needs you."),),
     )
 
