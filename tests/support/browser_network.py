@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tests.support.customers import log_in, own_admin
 from tests.support.rows import quoted, set_settings
 from tests.support.shim import shimmed
 from tests.support.web import WebServer, web_server
@@ -27,40 +27,31 @@ SITES: Mapping[str, tuple[str, ...]] = {
     OWNER: ("shop.example.com", "www.shop.example.com", "blog.example.org"),
     OTHER: ("other.example.com",),
 }
-PEOPLE = {ADMIN: (), **SITES}
 # Half of an admin screen's time is the command palette of WordPress. Avatars are on other machines.
 _QUIET = """
 add_action( 'init', function () { remove_action( 'admin_enqueue_scripts', 'wp_enqueue_command_palette_assets' ); } );
 add_filter( 'pre_option_show_avatars', '__return_zero' );
 """
-_PEOPLE = """
-$cookies = array();
-foreach ( json_decode( $args[0], true ) as $login => $domains ) {
-    $id = 'admin' === $login ? 1 : wp_create_user( $login, $login, "$login@example.org" );
-    if ( 'admin' !== $login ) {
-        $site = wpmu_create_blog( "$login.example.net", '/', ucfirst( $login ) . "'s shop", $id );
-        foreach ( $domains as $domain ) {
-            wu_create_domain( array( 'domain' => $domain, 'blog_id' => $site, 'stage' => 'done' ) );
-        }
+_SITE = """
+(function ($login, $domains) {
+    $id = wp_create_user($login, $login, "$login@example.org");
+    $site = wpmu_create_blog("$login.example.net", '/', ucfirst($login) . "'s shop", $id);
+    foreach ($domains as $domain) {
+        wu_create_domain(['domain' => $domain, 'blog_id' => $site, 'stage' => 'done']);
     }
-    $until = time() + DAY_IN_SECONDS;
-    $token = WP_Session_Tokens::get_instance( $id )->create( $until );
-    $cookies[ $login ] = array(
-        AUTH_COOKIE => wp_generate_auth_cookie( $id, $until, 'auth', $token ),
-        LOGGED_IN_COOKIE => wp_generate_auth_cookie( $id, $until, 'logged_in', $token ),
-    );
-}
-$value = $cookies;
+    return $site;
+})($args[0], json_decode($args[1], true))
 """
 
 
 @dataclass(frozen=True)
 class BrowserNetwork:
-    """A running network. `cookies` are those of each person who is logged in."""
+    """A running network: the cookies of each person who is logged in, and the ID of each customer's site."""
 
     bridge: Bridge
     server: WebServer
     cookies: Mapping[str, Mapping[str, str]]
+    sites: Mapping[str, int]
 
     @property
     def multisite(self) -> Multisite:
@@ -92,29 +83,16 @@ class BrowserNetwork:
 @contextmanager
 def browser_network(multisite: Multisite, folder: Path) -> Iterator[BrowserNetwork]:
     """Run a network in the new folder `folder`, with the shim and an owner that nothing triggers."""
-    _copy_admin(multisite)
+    own_admin(multisite)
     set_settings(multisite, auto_create_www_subdomain="never", custom_domains=True)
     multisite.add_mu_plugin("quiet", _QUIET)
+    # Nothing answers there, so the check before mapping knows no addresses.
+    multisite.define("CLOSTE_BRIDGE_RESOLVERS", "127.0.0.1:9")
     # Of each process, so that tests can run at the same time: WordPress accepts no port but 80.
     number = os.getpid() % 64_000 + 300
     address = f"127.80.{number // 254}.{number % 254 + 1}"
     with shimmed(multisite, folder / "engine", web_urls=[f"http://{address}"]) as bridge:
-        cookies = multisite.php_json(f"(function () use ($args) {{ {_PEOPLE} return $value; }})()", json.dumps(PEOPLE))
+        sites = {name: int(multisite.php_json(_SITE, name, json.dumps(mapped))) for name, mapped in SITES.items()}
+        cookies = {name: log_in(multisite, name, site) for name, site in {ADMIN: 0, **sites}.items()}
         with web_server(multisite, folder / "web", address=address, port=80) as server:
-            yield BrowserNetwork(bridge, server, cookies)
-
-
-def _copy_admin(multisite: Multisite) -> None:
-    """Replace the link to `wp-admin` by its files, which look for WordPress next to themselves."""
-    place = multisite.path / "wp-admin"
-    source = place.resolve()
-    place.unlink()
-
-    def link(one: str, other: str) -> object:
-        try:
-            os.link(one, other)
-        except OSError:
-            return shutil.copy(one, other)
-        return other
-
-    shutil.copytree(source, place, copy_function=link)
+            yield BrowserNetwork(bridge, server, cookies, sites)

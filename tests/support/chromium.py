@@ -66,11 +66,22 @@ class Problems:
         context.on("dialog", self._dialog)
         context.on("response", self._response)
 
+    def expect(self, text: str) -> None:
+        """Remove the problems that contain this text; fail if there is none."""
+        others = [problem for problem in self.found if text not in problem]
+        assert others != self.found, f'No problem contains "{text}".'
+        self.found = others
+
     def _console(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.found.append(f"console: {message.text} ({message.location['url']})")
+        place = message.location["url"]
+        # Nothing of the tests answers over HTTPS; WordPress loads pictures from other machines.
+        if message.type == "error" and not place.startswith("https:"):
+            self.found.append(f"console: {message.text} ({place})")
 
     def _error(self, error: Error) -> None:
+        # WordPress asks for transitions between its screens; a page without them ends one.
+        if "ViewTransition" in error.message:
+            return
         self.found.append(f"script: {error.message}\n{error.stack}")
 
     def _dialog(self, dialog: Dialog) -> None:

@@ -95,7 +95,15 @@ def own_admin(multisite: Multisite) -> None:
     place = multisite.path / "wp-admin"
     source = place.resolve()
     place.unlink()
-    shutil.copytree(source, place, copy_function=os.link)
+    shutil.copytree(source, place, copy_function=_link_or_copy)
+
+
+def _link_or_copy(source: str, copy: str) -> str:
+    try:
+        os.link(source, copy)
+    except OSError:  # on another file system
+        return shutil.copy(source, copy)
+    return copy
 
 
 def put_states(multisite: Multisite, *rows: Mapping[str, object]) -> None:

@@ -33,6 +33,11 @@ foreach (
 		'class-closte-integration',
 		'class-closte-domain-mapping',
 		'class-domain-command',
+		'screens/class-screens',
+		'screens/class-domain-list',
+		'screens/class-domain-page',
+		'screens/class-wizard-page',
+		'screens/class-domains-element',
 	) as $wu_mock_file
 ) {
 	require_once __DIR__ . '/inc/' . $wu_mock_file . '.php';

@@ -186,4 +186,19 @@ class Domain_Manager {
 	public static function dns_get_record( $domain ) {
 		return apply_filters( 'wu_domain_dns_get_record', array(), $domain );
 	}
+
+	public function default_domain_mapping_instructions() {
+		return 'Create a CNAME record pointing to <code>%NETWORK_DOMAIN%</code>, or an A record with %NETWORK_IP%.';
+	}
+
+	/** What customers read before they add a domain. */
+	public function get_domain_mapping_instructions() {
+		$saved = wu_get_setting( 'domain_mapping_instructions', '' );
+		$texts = array(
+			'%NETWORK_DOMAIN%' => get_network()->domain,
+			'%NETWORK_IP%'     => \WP_Ultimo\Domain_Mapping\Helper::get_network_public_ip(),
+		);
+		$text  = strtr( $saved ? $saved : $this->default_domain_mapping_instructions(), $texts );
+		return apply_filters( 'wu_get_domain_mapping_instructions', $text, $texts['%NETWORK_DOMAIN%'], $texts['%NETWORK_IP%'] );
+	}
 }

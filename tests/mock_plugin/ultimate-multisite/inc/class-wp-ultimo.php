@@ -37,6 +37,9 @@ final class WP_Ultimo {
 		if ( defined( 'WP_CLI' ) ) {
 			\WP_Ultimo\Domain_Command::register();
 		}
+		if ( is_admin() ) {
+			\WP_Ultimo\Mock\Screens::register();
+		}
 	}
 
 	public function is_loaded() {

@@ -30,6 +30,10 @@ function wu_log_add( $handle, $message ) {
 	}
 }
 
+function wu_get_current_site() {
+	return wu_get_site( get_current_blog_id() );
+}
+
 function wu_get_domain( $domain_id ) {
 	return \WP_Ultimo\Models\Domain::get_by_id( $domain_id );
 }
