@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from closte_bridge.engine import lock
+from closte_bridge.engine.observation import refuse
 from closte_bridge.engine.observe import observe
 from closte_bridge.engine.pins import bound
 from closte_bridge.engine.records import make_batch
-from closte_bridge.errors import ReadOnlyError, UnreadableError
 from closte_bridge.planning.model import Mode
 from closte_bridge.planning.records import MissingRecord, backfillable
 from closte_bridge.wordpress.records import MOST_ASKED, MOST_RECORDS, make_records
@@ -39,12 +39,7 @@ def find_candidates(engine: Engine, only: Collection[str] = ()) -> BackfillCandi
     Raises UnreadableError if WordPress could not be read completely.
     """
     with engine.opened(), observe(engine) as view:
-        if (snapshot := view.snapshot.complete) is None:
-            raise UnreadableError(
-                f"Could not read WordPress completely: {view.snapshot.problems[0]}.",
-                code="snapshot-partial",
-                hint="Run `wp db check`, then try again.",
-            )
+        snapshot = view.complete_snapshot()
         missing_records = [
             missing_record for missing_record in backfillable(snapshot) if not only or missing_record.domain in only
         ]
@@ -82,12 +77,7 @@ def backfill(
     Raises ReadOnlyError if this installation may not change the network, BridgeError if the lock is taken or `wp`
     failed. Records created before the error stay, and a repetition is safe.
     """
-    if found.authority.mode is Mode.READ_ONLY:
-        raise ReadOnlyError(
-            f"closte-bridge changes nothing: {found.authority.reason}.",
-            code=found.authority.code,
-            hint=found.authority.hint,
-        )
+    refuse(found.authority, Mode.READ_ONLY)
     results: dict[int, WriteResult[RecordOutcome]] = {}
     run = os.urandom(4).hex()
     with lock.held(engine.settings.state_dir, command), engine.opened():

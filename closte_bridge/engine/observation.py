@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from closte_bridge.errors import ReadOnlyError, UnreadableError
 from closte_bridge.planning.desired import desired
 
 if TYPE_CHECKING:
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.completeness import Observed
     from closte_bridge.planning.desired import Desired, DomainPolicy
-    from closte_bridge.planning.model import Authority
+    from closte_bridge.planning.model import Authority, Mode
     from closte_bridge.secret import Secret
-    from closte_bridge.wordpress.snapshot import Mapping, Snapshot
+    from closte_bridge.wordpress.snapshot import CompleteSnapshot, Mapping, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,24 @@ class Observation:
             rows = [*self.snapshot.mappings, *mappings]
             self.snapshot = replace(self.snapshot, mappings=rows, highest_mapping=highest)
             self.desire = desired(self.snapshot, policy, self.ledger)
+
+    def complete_snapshot(self) -> CompleteSnapshot:
+        """Return the snapshot. Raises UnreadableError if WordPress could not be read completely."""
+        if (snapshot := self.snapshot.complete) is None:
+            raise UnreadableError(
+                f"Could not read WordPress completely: {self.snapshot.problems[0]}.",
+                code="snapshot-partial",
+                hint="Run `wp db check`, then try again.",
+            )
+        return snapshot
+
+
+def refuse(authority: Authority, *modes: Mode) -> None:
+    """Raise ReadOnlyError in one of these modes."""
+    if authority.mode in modes:
+        raise ReadOnlyError(
+            f"closte-bridge changes nothing: {authority.reason}.", code=authority.code, hint=authority.hint
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from closte_bridge.domains import WILDCARD, is_clostes_own, is_public_suffix, not_public
 from closte_bridge.engine import lock
 from closte_bridge.engine.apply import key_rejected
+from closte_bridge.engine.observation import refuse
 from closte_bridge.engine.observe import observe
 from closte_bridge.errors import BridgeError, ConfigError, ReadOnlyError
 from closte_bridge.ledger import log as ledger_log
@@ -39,13 +40,10 @@ def bound(engine: Engine) -> Ledger:
 
 def refuse_read_only(view: Observation) -> None:
     """Raise ReadOnlyError in read-only mode, or the error for a rejected key."""
-    authority = view.authority
-    if authority.mode is not Mode.READ_ONLY:
-        return
-    if view.listing.key_rejected:
+    if view.authority.mode is Mode.READ_ONLY and view.listing.key_rejected:
         # `closte-bridge adopt`, the hint for a changed key, would not help.
         raise key_rejected(view.key_source)
-    raise ReadOnlyError(f"closte-bridge changes nothing: {authority.reason}.", code=authority.code, hint=authority.hint)
+    refuse(view.authority, Mode.READ_ONLY)
 
 
 @contextmanager

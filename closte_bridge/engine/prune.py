@@ -6,8 +6,9 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from closte_bridge.engine import lock
+from closte_bridge.engine.observation import refuse
 from closte_bridge.engine.pins import bound
-from closte_bridge.errors import ReadOnlyError, UnreadableError
+from closte_bridge.engine.refresh import note_stale
 from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger.log import LogAction, LogEntry
 from closte_bridge.planning.model import Mode
@@ -38,12 +39,7 @@ def find_orphans(engine: Engine, only: Collection[str] = ()) -> Orphans:
     from closte_bridge.planning.stages import name_of  # noqa: PLC0415 - loaded when needed
 
     with engine.opened(), observe(engine) as view:
-        if (snapshot := view.snapshot.complete) is None:
-            raise UnreadableError(
-                f"Could not read WordPress completely: {view.snapshot.problems[0]}.",
-                code="snapshot-partial",
-                hint="Run `wp db check`, then try again.",
-            )
+        snapshot = view.complete_snapshot()
         rows = [row for row in snapshot.mappings if row.blog_id not in snapshot.sites]
         return Orphans(
             snapshot.network.domain, view.authority, tuple(row for row in rows if not only or name_of(row) in only)
@@ -60,18 +56,15 @@ def prune(
     """
     from closte_bridge.wordpress.prune import MOST_ROWS, delete_rows  # noqa: PLC0415 - loaded when needed
 
-    if found.authority.mode in {Mode.READ_ONLY, Mode.INACTIVE}:
-        raise ReadOnlyError(
-            f"closte-bridge changes nothing: {found.authority.reason}.",
-            code=found.authority.code,
-            hint=found.authority.hint,
-        )
+    refuse(found.authority, Mode.READ_ONLY, Mode.INACTIVE)
     results: dict[int, WriteResult[StageOutcome]] = {}
     run = os.urandom(4).hex()
     with lock.held(engine.settings.state_dir, command), engine.opened():
         ledger = bound(engine)
         for start in range(0, len(found.rows), MOST_ROWS):
             some = found.rows[start : start + MOST_ROWS]
+            with ledger.transaction():
+                note_stale(ledger, [row.domain for row in some], engine.clock.now())
             done = delete_rows(engine.settings.wp, engine.cost.wp, some)
             now = engine.clock.now()
             with ledger.transaction():

@@ -81,3 +81,15 @@ def test_absence_that_a_check_finds_is_refreshed(world: Life, port: int) -> None
     world.certificates.answer = answers_of(port)
     world.sync()
     assert {visit(port, SHOP)[0] for _ in range(4)} == {200}
+
+
+def test_pruned_mapping_is_not_served_any_more(world: Life, port: int) -> None:
+    """The site was deleted in the tables only, so each server still serves it from its cache."""
+    multisite = world.bridge.multisite
+    multisite.add_mapping(SHOP, 2, stage="done-without-ssl")
+    assert {visit(port, SHOP)[0] for _ in range(4)} == {200}
+    multisite.database.sql("DELETE FROM wp_blogs WHERE blog_id = 2")
+    assert {visit(port, SHOP)[0] for _ in range(4)} == {200}
+    assert world.bridge.run("domain", "prune", "--yes").code == 0
+    assert world.sync().exit_code == 0
+    assert {visit(port, SHOP)[0] for _ in range(4)} == {302}
