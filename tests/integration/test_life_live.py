@@ -84,6 +84,22 @@ def test_each_answer_to_visitors_is_named(served: Life) -> None:
     assert (found["http"], found["live"]) == ("other-server", False)
 
 
+def test_site_that_is_not_public_is_blocked(served: Life) -> None:
+    """WordPress answers with 410. Its domains stay mapped and on Closte."""
+    sites = served.bridge.multisite.database
+    served.bridge.adopt()
+    with served.website():
+        for flag in ("archived", "spam", "deleted"):
+            sites.sql(f"UPDATE wp_blogs SET {flag} = 1 WHERE blog_id = {SITE}")
+            found = checked(served)
+            assert (found["http"], found["live"], found["tls"]) == ("blocked", False, "ok"), found
+            assert f"(site-{flag})" in found["next_step"], found
+            assert served.sync().exit_code == 0
+            assert SHOP in served.bridge.aliases
+            sites.sql(f"UPDATE wp_blogs SET {flag} = 0 WHERE blog_id = {SITE}")
+        assert checked(served)["live"] is True
+
+
 def test_slow_answer_is_a_timeout(served: Life) -> None:
     served.bridge.write_config(http={"timeout": 0.2})
 
