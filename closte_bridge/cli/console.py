@@ -144,32 +144,71 @@ class Console:
         for frame in traceback.extract_tb(error.__traceback__):
             self.debug("traceback", f"{frame.filename}:{frame.lineno} in {frame.name}")
 
-    def confirm(self, question: str) -> None:
+    @property
+    def can_ask(self) -> bool:
+        """Return whether a person can answer a question."""
+        return _is_terminal(self.stdin)
+
+    def confirm(self, question: str, *, always: bool = False) -> None:
         """Ask `question`, and return if the answer is `y` or `yes`. With `--yes`, return without asking.
 
-        Raises ConfigError (`no-terminal`) without a terminal, and BridgeError (`aborted`) for any other answer.
+        A question asked `always` needs a person's answer even then. Raises ConfigError (`no-terminal`) without a
+        terminal, and BridgeError (`aborted`) for any other answer.
         """
-        if self.assume_yes:
+        if self.assume_yes and not always:
             return
-        if not _is_terminal(self.stdin):
+        if not self.can_ask:
             raise ConfigError(
                 "Confirmation required, but stdin is not a terminal.",
                 code="no-terminal",
-                hint="Pass `--yes` to skip the prompt.",
+                hint="Run the command at a terminal." if always else "Pass `--yes` to skip the prompt.",
             )
-        self._write(self.stderr, f"{clean(question)} [y/n] ", end="")
+        if self._answer(f"{question} [y/n]").strip().lower() not in {"y", "yes"}:
+            raise BridgeError(
+                "Aborted.",
+                code="aborted",
+                hint="closte-bridge made no further changes. Run the command again to continue.",
+            )
+
+    def agrees(self, question: str) -> bool:
+        """Return whether the answer to `question` is yes. Raises ConfigError (`no-terminal`) as `confirm`."""
+        try:
+            self.confirm(question)
+        except BridgeError as error:
+            if error.code != "aborted":
+                raise
+            return False
+        return True
+
+    def ask_secret(self, question: str) -> str:
+        """Ask at the terminal for a secret, which is not shown, and return it without its line feed.
+
+        Raises ConfigError (`no-terminal`) without a terminal.
+        """
+        import termios  # noqa: PLC0415 - 1 ms, only for a password
+
+        try:
+            before = termios.tcgetattr(self.stdin)
+        except (termios.error, OSError, ValueError):
+            raise ConfigError("stdin is not a terminal.", code="no-terminal", hint="Run it at a terminal.") from None
+        hidden = [*before]
+        hidden[3] &= ~termios.ECHO
+        try:
+            termios.tcsetattr(self.stdin, termios.TCSADRAIN, hidden)
+            return self._answer(question).rstrip("\r\n")
+        finally:
+            termios.tcsetattr(self.stdin, termios.TCSADRAIN, before)
+            self._write(self.stderr, "")
+
+    def _answer(self, question: str) -> str:
+        self._write(self.stderr, f"{clean(question)} ", end="")
         try:
             answer = self.stdin.readline()
         except (OSError, UnicodeDecodeError):
             answer = ""
         if not answer.endswith("\n"):
             self._write(self.stderr, "")
-        if answer.strip().lower() not in {"y", "yes"}:
-            raise BridgeError(
-                "Aborted.",
-                code="aborted",
-                hint="closte-bridge made no further changes. Run the command again to continue.",
-            )
+        return answer
 
     @contextmanager
     def progress(self, total: int, label: str) -> Iterator[Progress]:

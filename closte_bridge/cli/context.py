@@ -150,7 +150,7 @@ def _changes(given: Overrides, wp: WpSettings, environ: Mapping[str, str]) -> di
             changes["command"] = (("wp",), "--ssh")
     for key in ("url", "ssh"):
         if (value := getattr(given, key)) is not None:
-            changes[key] = (_checked(key, value), f"--{key}")
+            changes[key] = (checked(key, value), f"--{key}")
     if given.path is not None:
         elsewhere = given.ssh or given.alias or wp.is_remote
         changes["path"] = (given.path if elsewhere else _local(given.path, environ), "--path")
@@ -159,7 +159,7 @@ def _changes(given: Overrides, wp: WpSettings, environ: Mapping[str, str]) -> di
     return changes
 
 
-def _checked(key: str, value: str) -> object:
+def checked(key: str, value: str) -> object:
     """Return `value` as validated for the config file. Raises ConfigError if it is invalid."""
     import voluptuous  # noqa: PLC0415 - 25 ms, only for these options
 

@@ -36,10 +36,18 @@ def load_config(explicit: Path | None, environ: Mapping[str, str], *, system_pat
 
 
 def _load_file(path: Path, environ: Mapping[str, str]) -> Config:
+    return parse_config(read_config(path), path, environ)
+
+
+def parse_config(text: str, path: Path, environ: Mapping[str, str]) -> Config:
+    """Return the config with the content `text` for the file `path`.
+
+    Raises InvalidConfigError with all problems of the text.
+    """
     from closte_bridge.config.document import read_document  # noqa: PLC0415 - PyYAML: 15 ms, only for a file
     from closte_bridge.config.schema import validate  # noqa: PLC0415 - voluptuous: 25 ms, only for a file
 
-    data, lines, problems = read_document(read_config(path))
+    data, lines, problems = read_document(text)
     base, sections, found = validate(data, lines)
     problems = problems + found
     networks: dict[str, Settings] = {}

@@ -83,6 +83,11 @@ def save(ledger: Ledger, record: RunRecord, run: str) -> None:
     ledger.save(LAST_RESULT.to(record), SCHEDULES.to(known))
 
 
+def expect(ledger: Ledger, schedule: str, now: float, every: float) -> None:
+    """Save, inside a transaction, that a schedule starts at `now` (epoch seconds) and runs every `every` seconds."""
+    ledger.save(SCHEDULES.to({**SCHEDULES.of(ledger.meta()), schedule: (now, every)}))
+
+
 def _change(before: str, record: RunRecord, run: str) -> LogEntry | None:
     """Return the log entry for another authority than `before`."""
     match record.mode:

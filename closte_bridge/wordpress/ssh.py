@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from closte_bridge.config.key_file import PASSWORD_VARIABLE, check_password_file
+from closte_bridge.errors import UnreadableError
 from closte_bridge.wordpress import failures
 from closte_bridge.wordpress.process import end, spawn
 
@@ -100,6 +101,23 @@ class Ssh:
         # A connection that is just ending may still answer.
         time.sleep(_END_SECONDS)
         return not self._answers(self._shared)
+
+    def needs_agent(self) -> bool:
+        """Return whether the login works only with the agent of this session, which scheduled runs do not have."""
+        if self._password or "SSH_AUTH_SOCK" not in os.environ:
+            return False
+        null = subprocess.DEVNULL
+        arguments = ["-S", "none", "-o", "IdentityAgent=none", *self._target.arguments, "exit"]
+        process = self._spawn(arguments, stdin=null, stdout=null, stderr=null)
+        return _status(process, 2 * _CONNECT_SECONDS) == failures.SSH_FAILED
+
+    def close(self) -> None:
+        """End the shared connection that closte-bridge opened, if there is one."""
+        null = subprocess.DEVNULL
+        if self._folder and self._folder.is_dir():
+            arguments = ["-S", _SOCKET, "-O", "exit", *self._target.arguments]
+            with contextlib.suppress(UnreadableError, OSError):
+                _status(self._spawn(arguments, stdin=null, stdout=null, stderr=null), _CHECK_SECONDS)
 
     def _spawn(self, arguments: Sequence[str], **options: object) -> subprocess.Popen[bytes]:
         login = _WITH_PASSWORD if self._password else ("-o", "BatchMode=yes")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 import shutil
 import sys
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 
+THERE = ("one.example.net", "two.example.net")
 DOOMED = [f"{letter}.example.org" for letter in "abcd"]
 
 
@@ -83,9 +86,9 @@ class Shell:
         done = type_line(line, cwd=self.bridge.folder, env=env | {"PATH": f"{self.bin}:{env['PATH']}"})
         assert KEY not in done.stdout
         text = done.stdout.replace(f"{self.bridge.multisite.path}/", "/var/www/html/")
-        return text.replace(str(self.bridge.state), "/var/lib/closte-bridge").replace(
-            "example.net", "network.example.com"
-        )
+        text = text.replace(str(self.bridge.state), "/var/lib/closte-bridge")
+        user = pwd.getpwuid(os.geteuid()).pw_name
+        return text.replace("example.net", "network.example.com").replace(f'of "{user}"', 'of "www-data"')
 
 
 def same(said: str, shown: str) -> bool:
@@ -115,13 +118,14 @@ def bridge(multisite: Multisite, tmp_path: Path) -> Iterator[Bridge]:
         resolver.script = no_server_answers
         bridge.settings["dns"]["resolvers"] = ["{}:{}".format(*resolver.endpoint)]
         bridge.write_config()
-        bridge.sandbox.aliases = {"one.example.net", "two.example.net"}
+        bridge.sandbox.aliases = {*THERE}
         yield bridge
 
 
 def forget_everything(bridge: Bridge) -> None:
     shutil.rmtree(bridge.state)
     set_option(bridge.multisite, "closte_bridge_owner", None)
+    bridge.sandbox.aliases = {*THERE}
 
 
 def break_the_key(bridge: Bridge) -> None:

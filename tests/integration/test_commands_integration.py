@@ -1,4 +1,4 @@
-"""Tests of the integration's switch and connection, and of the complete output of the first setup."""
+"""Tests of the integration's switch and connection."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import yaml
 
-from closte_bridge import __version__
-from tests.integration.three_mapped import OFFER, ONE, PLAN, three_mapped
+from tests.integration.three_mapped import ONE, PLAN, three_mapped
 from tests.support.closte_worlds import lists_are_refused
 from tests.support.rows import set_option
 
@@ -168,73 +167,3 @@ def connecting(bridge: Bridge) -> None:
         'Error: "127.0.0.1:9" refused the connection.\n'
         "Check this machine's network and `api_url` (http://127.0.0.1:9/api/client).\n",
     )
-
-
-def test_setup_checks_the_state_folder_first(bridge: Bridge, tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    bridge.write_config(state_dir=str(tmp_path / "file"))
-    ran = bridge.run("setup", "--yes")
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err.startswith('Error: The state folder "')
-    assert bridge.multisite.network_option("closte_bridge_owner") is None
-
-
-def test_setup_enables_adopts_and_installs_the_shim(bridge: Bridge) -> None:
-    set_option(bridge.multisite, "wu_host_integrations_enabled", None)
-    hello = 'Ultimate Multisite 2.14.2 on "example.net", WordPress in <site>/.\n'
-    took = 'Connected to Closte (API key from the file "<folder>/key").\n'
-    switch = "The Closte integration is disabled. Enable it? [y/n] "
-    question = "Adopt this network? [y/n] "
-    aborted = "Error: Aborted.\ncloste-bridge made no further changes. Run the command again to continue.\n"
-    assert bridge.run_asked("n\n", "setup").golden == (1, hello + took + OFFER, question + aborted)
-    assert bridge.multisite.network_option("closte_bridge_owner") is None
-    assert not bridge.multisite.network_option("wu_host_integrations_enabled")
-    done = 'Success: Set up "example.net" (1 domain adopted).\nRun `closte-bridge sync` to apply this plan.\n'
-    shim = "Install the shim (a must-use plugin that triggers a sync when domains change)? [y/n] "
-    later = (
-        "Shim not installed; scheduled syncs pick up changes. To install it later, run `closte-bridge shim install`.\n"
-    )
-    ran = bridge.run_asked("y\ny\nn\n", "setup")
-    assert ran.golden == (0, hello + took + OFFER + PLAN + later + done, question + switch + shim)
-    assert bridge.multisite.network_option("wu_host_integrations_enabled") == {"closte": True}
-    loader = bridge.multisite.path / "wp-content/mu-plugins/closte-bridge-shim.php"
-    assert not loader.exists()
-    shim_is_offered_again(bridge, hello + took, shim)
-    assert loader.exists()
-    nothing_is_asked_twice(bridge, hello + took)
-    assert bridge.changes() == []
-
-
-def shim_is_offered_again(bridge: Bridge, start: str, question: str) -> None:
-    """Check that setup offers a declined shim again, but asks no question about completed steps.
-
-    The integration may stay disabled.
-    """
-    set_option(bridge.multisite, "wu_host_integrations_enabled", None)
-    ran = bridge.run_asked("n\ny\n", "setup")
-    installed = (
-        f"Installed the shim {__version__} in <site>/wp-content/mu-plugins. "
-        "It starts a sync whenever a domain changes.\n"
-    )
-    off = (
-        "Warning: closte-bridge changes nothing on Closte: the Closte integration is disabled in Ultimate Multisite.\n"
-        "Run `closte-bridge integration enable` to enable it.\n"
-    )
-    already = "This network is already adopted.\nThe integration stays disabled.\n"
-    assert ran.golden == (
-        0,
-        start + already + PLAN + installed + 'Success: Set up "example.net".\n',
-        f"The Closte integration is disabled. Enable it? [y/n] {question}{off}",
-    )
-    assert not bridge.multisite.network_option("wu_host_integrations_enabled")
-    assert bridge.run("integration", "enable").code == 0
-
-
-def nothing_is_asked_twice(bridge: Bridge, start: str) -> None:
-    sync = "Run `closte-bridge sync` to apply this plan.\n"
-    done = 'Success: Set up "example.net".\n' + sync
-    assert bridge.run("setup").golden == (0, start + "This network is already adopted.\n" + PLAN + done, "")
-    again = bridge.run("setup", "--yes", "--format=json", "--quiet")
-    assert (again.code, len(again.envelope["data"])) == (0, 6)
-    bridge.write_config(api_url="http://127.0.0.1:9/api/client", rate_limit=1000)
-    assert bridge.run("setup").code == 5

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
-import pty
-import re
 import socket
-import struct
 import subprocess
-import termios
-import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,67 +13,16 @@ from tests.support.bridge import AT_ONCE
 from tests.support.life import HERE, STRANGER
 from tests.support.rows import delete_mappings, set_option, set_settings
 from tests.support.running import LIMIT_SECONDS, wait_until
+from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.support.bridge import Bridge
     from tests.support.life import Life
 
 pytestmark = pytest.mark.real
 
 SHOP = "shop.example.org"
-
-
-class Terminal:
-    """Run of the program in a terminal of 100 columns, with its recorded output."""
-
-    def __init__(self, bridge: Bridge, *argv: str) -> None:
-        self.raw = ""
-        self._leader, follower = pty.openpty()
-        fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("4H", 40, 100, 0, 0))
-        self._process = subprocess.Popen(
-            bridge.argv(*argv),
-            stdin=follower,
-            stdout=follower,
-            stderr=follower,
-            cwd=bridge.folder,
-            env=bridge.environment(TERM="xterm-256color", COLUMNS="100"),
-        )
-        os.close(follower)
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        # Reading from a terminal raises an error when its last program has ended.
-        with contextlib.suppress(OSError):
-            while data := os.read(self._leader, 4096):
-                self.raw += data.decode("utf-8", "replace")
-
-    @property
-    def text(self) -> str:
-        """The recorded output, without colours and cursor movements."""
-        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.raw)
-
-    def wait_for(self, text: str) -> None:
-        """Wait until the output contains the text."""
-        wait_until(lambda: text in self.text or self._process.poll() is not None)
-        assert text in self.text
-
-    def ended(self) -> int:
-        """Wait for the end of the run, and return the exit code."""
-        code = self._process.wait(timeout=LIMIT_SECONDS)
-        self._reader.join(timeout=LIMIT_SECONDS)
-        return code
-
-    def __enter__(self) -> Terminal:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.kill()
-        self._process.wait()
-        self._reader.join(timeout=LIMIT_SECONDS)
-        os.close(self._leader)
 
 
 def test_sync_wait_follows_a_domain_to_valid_https(world: Life) -> None:

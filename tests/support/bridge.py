@@ -17,6 +17,7 @@ from tests.support import forks
 from tests.support.rows import EVENTS, add_event, create_events_table
 from tests.support.running import typed, wait_until, write_script
 from tests.support.sandbox.server import Sandbox
+from tests.support.schedulers import write_schedulers
 
 if TYPE_CHECKING:
     import signal
@@ -84,6 +85,7 @@ class Bridge:
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
         self.key_file = self.folder / "key"
+        self.schedulers = write_schedulers(self.folder / "schedulers")
         self.write_key(KEY)
         self.settings = {
             "api_url": self.sandbox.url,
@@ -141,7 +143,14 @@ class Bridge:
     def environment(self, **more: str) -> dict[str, str]:
         """Return the environment of one call: the network's variables, the path of the config, and `more`."""
         passed = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        return self.multisite.env | passed | {"CLOSTE_BRIDGE_CONFIG": str(self.config)} | self.env | more
+        given = self.multisite.env | passed | {"CLOSTE_BRIDGE_CONFIG": str(self.config)} | self.env | more
+        return given | {"PATH": f"{self.schedulers}{os.pathsep}{given['PATH']}"}
+
+    @property
+    def crontab(self) -> str:
+        """The user's crontab."""
+        table = self.schedulers / "table"
+        return table.read_text() if table.exists() else ""
 
     def run(self, *args: str, stdin: str | None = None, **env: str) -> Ran:
         """Run the program to its end. Without `stdin`, it has no input and cannot prompt."""

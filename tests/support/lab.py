@@ -23,6 +23,7 @@ from tests.support.names_and_certificates import names_and_certificates
 from tests.support.parts import find_parts
 from tests.support.running import write_script
 from tests.support.sandbox.server import Sandbox
+from tests.support.schedulers import write_schedulers
 from tests.support.wordpress import Multisite, build_template, copy_multisite, sqlite_database
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Lab:
     @property
     def environ(self) -> dict[str, str]:
         """The environment of commands in the lab."""
-        path = [str(self.folder / "bin"), str(Path(sys.executable).parent), os.environ.get("PATH", "")]
+        own_programs = [str(self.folder / name) for name in ("bin", "schedulers")]
+        path = [*own_programs, str(Path(sys.executable).parent), os.environ.get("PATH", "")]
         kept = {
             name: value
             for name, value in os.environ.items()
@@ -135,6 +137,7 @@ def make_lab(network: Multisite) -> Lab:
     programs = lab.folder / "bin"
     programs.mkdir()
     write_script(programs / "wp", f'exec {shlex.join(network.wp_command)} "$@"')
+    write_schedulers(lab.folder / "schedulers")
     write_script(programs / "closte-bridge", f'exec {shlex.quote(sys.executable)} -m closte_bridge "$@"')
     (lab.folder / "wp-cli.yml").write_text("path: wordpress\n")
     # No web server runs here, and no request may leave this machine.

@@ -71,8 +71,8 @@ def shim() -> None:
     """Manage the must-use plugin that triggers a sync when domains change."""
 
 
-def _options(app: App) -> list[str]:
-    """Return the global options of this call, for the calls that the shim makes."""
+def options_of(app: App) -> list[str]:
+    """Return the global options of this call, for the calls that the shim and a schedule make."""
     given = app.overrides
     options = []
     if app.config().source:
@@ -104,7 +104,7 @@ def trigger_sentence(found: ShimStatus) -> str:
 
 def run_install(app: App, engine: Engine, wake: str = "auto", *, rotate: bool = False) -> ShimStatus:
     """Install the shim and return its status. Raises BridgeError if it cannot be installed."""
-    manage.install(engine, entry_for(engine.settings, app.environ, _options(app), wake), rotate=rotate)
+    manage.install(engine, entry_for(engine.settings, app.environ, options_of(app), wake), rotate=rotate)
     # Query again: the new shim is only loaded in a new process.
     return manage.status(engine)
 

@@ -1,0 +1,1 @@
+"""What keeps closte-bridge running: a systemd unit or a line in the user's crontab, written on request."""
