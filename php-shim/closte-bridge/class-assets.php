@@ -48,6 +48,7 @@ a.closte-bridge-open:not(.button) { margin-inline-start: 8px; white-space: nowra
 a.closte-bridge-open.button { margin-block: 2px; }
 div:has( > .closte-bridge-cell), div:has( > div > .closte-bridge-cell) { flex-wrap: wrap; }
 .closte-bridge-cell { flex-basis: 100%; margin: 4px 0 !important; }
+.closte-bridge-cell a.closte-bridge-open { color: #135e96; }
 .closte-bridge-badge { display: inline-block; white-space: nowrap; padding: 2px 8px; border: 1px solid #8c8f94; border-radius: 3px; background: #f6f7f7; color: #1d2327; font-size: 12px; line-height: 1.4; }
 .closte-bridge-badge.is-live { border-color: #00701a; background: #edfaef; }
 .closte-bridge-badge.is-needed { border-color: #8a4b00; background: #fcf9e8; }
@@ -70,6 +71,7 @@ div:has( > .closte-bridge-cell), div:has( > div > .closte-bridge-cell) { flex-wr
 .closte-bridge-records caption { padding: 4px 0; font-weight: 600; text-align: start; }
 .closte-bridge-records th, .closte-bridge-records td { padding: 8px; border: 1px solid #c3c4c7; text-align: start; vertical-align: top; }
 .closte-bridge-records code { padding: 0; background: none; font-size: 13px; overflow-wrap: anywhere; }
+.closte-bridge-copy[hidden] { display: none !important; }
 .closte-bridge-panel details { margin: 12px 0; }
 .closte-bridge-panel summary { cursor: pointer; }
 .closte-bridge-panel textarea { box-sizing: border-box; width: 100%; margin: 8px 0; }
@@ -242,7 +244,7 @@ CSS;
 			open( link );
 		} else if ( button ) {
 			copy( button );
-		} else if ( event.target.closest( '.closte-bridge-close' ) || event.target === dialog ) {
+		} else if ( event.target.closest( '.closte-bridge-close' ) ) {
 			dialog.close();
 		}
 	} );

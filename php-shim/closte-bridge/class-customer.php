@@ -57,6 +57,12 @@ final class Customer {
 	 * Print the link *Check a domain* next to *Add Domain*.
 	 */
 	public static function header() {
+		$plugin = \function_exists( 'WP_Ultimo' ) ? \WP_Ultimo() : null;
+		$site   = isset( $plugin->currents ) ? $plugin->currents->get_site() : null;
+		if ( \is_object( $site ) ) {
+			// The domains of this site follow, and their rows show that the network is managed.
+			self::rows_on_page( (int) $site->get_id() );
+		}
 		if ( self::is_managed() ) {
 			run( 'Assets', 'enqueue' );
 			\printf(
@@ -218,7 +224,7 @@ final class Customer {
 	}
 
 	/**
-	 * Return the row of a mapping on a page. All mappings of a site take one query.
+	 * Return the row of a mapping on a page.
 	 *
 	 * @param mixed $item The mapping.
 	 * @return array|null Empty if the engine has not seen the domain yet; null if closte-bridge does not manage the network.
@@ -227,15 +233,24 @@ final class Customer {
 		if ( ! \is_object( $item ) || ! \method_exists( $item, 'get_domain' ) || ! \method_exists( $item, 'get_blog_id' ) ) {
 			return null;
 		}
-		$blog_id = (int) $item->get_blog_id();
+		$name = \strtolower( (string) $item->get_domain() );
+		$rows = self::rows_on_page( (int) $item->get_blog_id() );
+		return null === $rows ? null : ( isset( $rows[ $name ] ) ? $rows[ $name ] : array() );
+	}
+
+	/**
+	 * Return the rows of a site on a page, with one query.
+	 *
+	 * @param int $blog_id The site.
+	 * @return array|null Domain => row; null if closte-bridge does not manage the network.
+	 */
+	private static function rows_on_page( $blog_id ) {
 		if ( ! \array_key_exists( $blog_id, self::$rows ) ) {
 			$rows = self::by_domain( run( 'States', 'of_site', array( $blog_id ) ) );
 			// Most sites have rows, so this asks for the owner only without them.
 			self::$rows[ $blog_id ] = $rows || self::is_managed() ? $rows : null;
 		}
-		$name = \strtolower( (string) $item->get_domain() );
-		$rows = self::$rows[ $blog_id ];
-		return null === $rows ? null : ( isset( $rows[ $name ] ) ? $rows[ $name ] : array() );
+		return self::$rows[ $blog_id ];
 	}
 
 	/**
@@ -246,7 +261,7 @@ final class Customer {
 	 * @return array Empty without a row, or if the row is of another site.
 	 */
 	private static function row_of( $name, $blog_id ) {
-		$rows = self::by_domain( run( 'States', 'of', array( array( $name ) ) ) );
+		$rows = self::by_domain( run( 'States', 'of', array( array( $name ), run( 'Owner', 'network_of', array( $blog_id ) ) ) ) );
 		$row  = isset( $rows[ $name ] ) ? $rows[ $name ] : array();
 		return isset( $row['blog_id'] ) && (int) $row['blog_id'] === $blog_id ? $row : array();
 	}

@@ -40,7 +40,7 @@ final class Precheck {
 			. '<p><label for="closte-bridge-domain">' . esc_html__( 'Domain', 'closte-bridge' ) . '</label> '
 			. '<input type="text" id="closte-bridge-domain" name="domain" required maxlength="253" dir="ltr" autocapitalize="none" spellcheck="false" autocomplete="off" placeholder="shop.example.com" value="' . \esc_attr( $typed ) . '"> '
 			. '<button type="submit" class="button button-primary">' . esc_html__( 'Show the records', 'closte-bridge' ) . '</button></p></form>'
-			. '<div class="closte-bridge-result" role="status">' . $result . '</div></div>';
+			. '<div class="closte-bridge-result" role="status">' . $result . '</div><p class="closte-bridge-message" role="status"></p></div>';
 		return array(
 			'title'  => $title,
 			'html'   => $html,

@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.customers import Person, log_in, own_admin, put_states
 from tests.support.databases import SqliteDatabase
+from tests.support.parts import is_mock_plugin
 from tests.support.shim import bare_shim, clear_events, events
 from tests.support.udp import Server
 from tests.support.web import web_server
@@ -36,6 +37,9 @@ add_action('wp_ajax_test_element', function () {
     global $wpdb;
     $items  = wu_get_domains(['blog_id' => (int) $_GET['site'], 'number' => 0]);
     $before = $wpdb->num_queries;
+    ob_start();
+    do_action('wu_domain_mapping_header_actions');
+    $header = ob_get_clean();
     $rows   = [];
     foreach ($items as $item) {
         $columns = apply_filters('wu_domain_mapping_row_info', [], $item);
@@ -44,9 +48,7 @@ add_action('wp_ajax_test_element', function () {
         $rows[$item->get_domain()] = ob_get_clean();
     }
     $queries = $wpdb->num_queries - $before;
-    ob_start();
-    do_action('wu_domain_mapping_header_actions');
-    wp_send_json(['rows' => $rows, 'header' => ob_get_clean(), 'queries' => $queries]);
+    wp_send_json(['rows' => $rows, 'header' => $header, 'queries' => $queries]);
 });
 add_action('wp_ajax_test_url', function () {
     wp_send_json(['url' => Closte_Bridge\run('Customer', 'url', [(int) $_GET['id']])]);
@@ -159,7 +161,8 @@ def test_owner_sees_badges_with_one_query(town: Town) -> None:
     assert rows["new.example.com"] == "Waiting for the first check What to do"
     assert 'aria-label="What to do: shop.example.com"' in shown["rows"]["shop.example.com"]
     assert text_of(shown["header"]) == "Check a domain"
-    assert shown["queries"] == 1
+    # The mock plugin does not tell the site before its domains, so the header asks for the owner.
+    assert shown["queries"] == (2 if is_mock_plugin() else 1)
 
 
 def test_network_without_owner_shows_nothing(town: Town) -> None:
