@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tests.ansible.fleet import COLLECTION, tool
+from tests.ansible.fleet import COLLECTION, mitogen, tool
 from tests.support import forks
 from tests.support.running import write_script
 
@@ -39,6 +39,7 @@ def _settings() -> dict[str, str]:
         "ANSIBLE_COLLECTIONS_PATH": str(folder / "collections"),
         "ANSIBLE_NOCOLOR": "1",
         "ANSIBLE_PIPELINING": "1",
+        **({} if os.environ.get("CLOSTE_BRIDGE_ANSIBLE") else mitogen()),
     }
 
 

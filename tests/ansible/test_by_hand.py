@@ -42,6 +42,7 @@ def test_manual_installation_is_refused_until_it_is_moved(
         assert left_behind(web, before) == {}
         move_as_the_page_says(web)
         an_instance_that_may_not_write_fails_the_play(fleet, web)
+        fleet.fast = False
         succeeded(fleet.play("provision"))
         web.machine.run("closte-bridge-as", "shop", "adopt", "--yes")
         plan = json.loads(web.machine.run("closte-bridge-as", "shop", "plan", "--format=json").stdout)
