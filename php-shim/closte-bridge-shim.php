@@ -30,7 +30,25 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	\define( 'CLOSTE_BRIDGE_SHIM', true );
 
 	/**
-	 * Load a class on first use, call one of its methods and swallow all exceptions.
+	 * Load a class on first use.
+	 *
+	 * @param string $part The class, such as `Events`.
+	 * @return string Its whole name; '' if its file is missing.
+	 */
+	function need( $part ) {
+		$class = __NAMESPACE__ . '\\' . $part;
+		if ( ! \class_exists( $class, false ) ) {
+			$file = __DIR__ . '/closte-bridge/class-' . \strtolower( $part ) . '.php';
+			if ( ! \is_readable( $file ) ) {
+				return '';
+			}
+			include_once $file;
+		}
+		return $class;
+	}
+
+	/**
+	 * Call a method of a class and swallow all exceptions.
 	 *
 	 * @param string $part   The class, such as `Events`.
 	 * @param string $method The method.
@@ -39,13 +57,9 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	 */
 	function run( $part, $method, array $args = array() ) {
 		try {
-			$class = __NAMESPACE__ . '\\' . $part;
-			if ( ! \class_exists( $class, false ) ) {
-				$file = __DIR__ . '/closte-bridge/class-' . \strtolower( $part ) . '.php';
-				if ( ! \is_readable( $file ) ) {
-					return isset( $args[0] ) ? $args[0] : null;
-				}
-				include_once $file;
+			$class = need( $part );
+			if ( '' === $class ) {
+				return isset( $args[0] ) ? $args[0] : null;
 			}
 			return $class::$method( ...$args );
 		} catch ( \Throwable $failure ) {
@@ -165,6 +179,14 @@ attach( 'wu_domain_mapping_header_actions', 'Customer', 'header', 10, 0 );
 attach( 'wu_get_domain_mapping_instructions', 'Customer', 'instructions', 10, 1 );
 attach( 'wp_ajax_closte_bridge_domain', 'Customer', 'answer', 10, 0 );
 attach( 'wp_ajax_nopriv_closte_bridge_domain', 'Customer', 'answer', 10, 0 );
+
+// The network's administrators: the page *Closte*, and domain states in the pages of Ultimate Multisite.
+attach( 'network_admin_menu', 'Page', 'register', 50, 0 );
+attach( 'set-screen-option', 'Page', 'keep_rows', 10, 3 ); // Before WordPress 5.4.2.
+attach( 'set_screen_option_closte_bridge_per_page', 'Page', 'keep_rows', 10, 3 );
+attach( 'wu_domain_list_column_domain', 'Embed', 'column', \PHP_INT_MAX, 2 );
+attach( 'wu_page_wp-ultimo-edit-domain_register_widgets', 'Embed', 'register_box', 10, 3 );
+attach( 'wu_hosting_integration_wizard_sections', 'Embed', 'sections', 10, 3 );
 
 if ( \defined( 'WP_CLI' ) && \WP_CLI ) {
 	run( 'Command', 'register' );

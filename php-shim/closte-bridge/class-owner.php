@@ -20,6 +20,35 @@ final class Owner {
 	const PATIENCE = 1800;
 
 	/**
+	 * The options that an admin screen has read, so that its parts share one query.
+	 *
+	 * @var array|null
+	 */
+	private static $read = null;
+
+	/**
+	 * Return what an admin screen shows of this network's owner. All parts of the screen share one query.
+	 *
+	 * @return array `owner` (its ID, or ''), `host`, `since`, `silence`, `active`, and the engine's `summary`. Not validated.
+	 */
+	public static function shown() {
+		if ( null === self::$read ) {
+			self::$read = self::options();
+		}
+		$options = self::$read;
+		$owner   = isset( $options['closte_bridge_owner'] ) && \is_array( $options['closte_bridge_owner'] ) ? $options['closte_bridge_owner'] : array();
+		$status  = isset( $options['closte_bridge_status'] ) && \is_array( $options['closte_bridge_status'] ) ? $options['closte_bridge_status'] : array();
+		return array(
+			'owner'   => self::owner_in( $options ),
+			'host'    => isset( $owner['host'] ) && \is_string( $owner['host'] ) ? $owner['host'] : '',
+			'since'   => isset( $owner['since'] ) && \is_scalar( $owner['since'] ) ? $owner['since'] : '',
+			'silence' => self::silence_in( $options ),
+			'active'  => self::is_active_in( $options ),
+			'summary' => isset( $status['summary'] ) && \is_array( $status['summary'] ) ? $status['summary'] : array(),
+		);
+	}
+
+	/**
 	 * Return the engine that owns a network.
 	 *
 	 * @param int|null $network_id The network; null for this one.
@@ -179,7 +208,7 @@ final class Owner {
 		if ( ! \current_user_can( 'manage_network_options' ) ) {
 			return;
 		}
-		$options = self::options();
+		$options = null === self::$read ? self::options() : self::$read;
 		if ( '' === self::owner_in( $options ) || self::is_active_in( $options ) ) {
 			return;
 		}

@@ -107,6 +107,7 @@ final class Removal {
 	 */
 	private static function remove_options( $keeps_owner ) {
 		$left = array();
+		\delete_site_transient( 'closte_bridge_requests' );
 		foreach ( $keeps_owner ? array( 'closte_bridge_status' ) : array( 'closte_bridge_status', 'closte_bridge_owner' ) as $name ) {
 			\delete_network_option( null, $name );
 			if ( null !== \get_network_option( null, $name, null ) ) {

@@ -77,6 +77,7 @@ function closte_bridge_remove_options( int $id, bool $keep_owner ): array {
 	foreach ( $names as $name ) {
 		delete_network_option( $id, $name );
 	}
+	delete_site_transient( 'closte_bridge_requests' );
 	$left = array();
 	foreach ( array_keys( closte_bridge_network_options( $id, $names ) ) as $name ) {
 		$left[] = "the option $name";

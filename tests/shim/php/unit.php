@@ -469,6 +469,7 @@ unlink( $log );
 check( 'a failure is not logged to a terminal', $odd(), 'given' );
 
 require __DIR__ . '/requests.php';
+$older || require __DIR__ . '/admin.php';
 require __DIR__ . '/command.php';
 require __DIR__ . '/routes.php';
 define( 'CLOSTE_BRIDGE_ENGINE', true );
