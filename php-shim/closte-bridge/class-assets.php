@@ -74,7 +74,7 @@ div:has( > .closte-bridge-cell), div:has( > div > .closte-bridge-cell) { flex-wr
 .closte-bridge-copy[hidden] { display: none !important; }
 .closte-bridge-panel details { margin: 12px 0; }
 .closte-bridge-panel summary { cursor: pointer; }
-.closte-bridge-panel textarea { box-sizing: border-box; width: 100%; margin: 8px 0; }
+.closte-bridge-panel textarea { box-sizing: border-box; width: 100%; margin: 8px 0; border: 1px solid #8c8f94; background: #f6f7f7; color: #1d2327; opacity: 1; }
 .closte-bridge-panel input[type=text] { box-sizing: border-box; width: 260px; max-width: 100%; }
 .closte-bridge-message { min-height: 1.5em; margin: 8px 0 0; font-weight: 600; }
 CSS;

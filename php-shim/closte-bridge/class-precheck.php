@@ -197,6 +197,8 @@ final class Precheck {
 	/**
 	 * Return the instructions for any domain, before one is added.
 	 *
+	 * Addresses only: the network's own domain can point elsewhere, such as to a CDN.
+	 *
 	 * @return string Empty if the network's addresses are not known.
 	 */
 	public static function instructions() {
@@ -212,8 +214,6 @@ final class Precheck {
 		}
 		/* translators: 1: domain, 2: subdomain. */
 		$lines[] = \sprintf( __( 'This works for a domain such as %1$s and for a subdomain such as %2$s.', 'closte-bridge' ), '<code>example.com</code>', '<code>www.example.com</code>' );
-		/* translators: %s: domain of the network. */
-		$lines[] = \sprintf( __( 'For a subdomain, a CNAME record with the value %s works as well.', 'closte-bridge' ), '<code>' . \esc_html( \get_network()->domain ) . '</code>' );
 		return \implode( "\n\n", $lines );
 	}
 }
