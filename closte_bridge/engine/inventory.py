@@ -16,6 +16,8 @@ from closte_bridge.planning.plan import own_domains
 from closte_bridge.planning.removals import protected
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from closte_bridge.engine.observation import Observation
     from closte_bridge.planning.desired import Desired
     from closte_bridge.planning.model import Authority, Plan
@@ -43,9 +45,15 @@ class DomainStatus:
     leaving: bool = False
 
 
-def inventory(view: Observation, plan: Plan) -> list[DomainStatus]:
-    """Return the status of every domain in WordPress, the config, the ledger, the plan or Closte's list, sorted."""
+def inventory(view: Observation, plan: Plan, only: Collection[str] | None = None) -> list[DomainStatus]:
+    """Return the status of every domain in WordPress, the config, the ledger, the plan or Closte's list, sorted.
+
+    With `only`, return the status of these domains, of which each must be one of them.
+    """
     desire = view.desire
+    states = _States(view, plan, desire)
+    if only is not None:
+        return [states.status(name) for name in sorted(only)]
     names = {
         *desire.mapped,
         *desire.configured,
@@ -57,7 +65,6 @@ def inventory(view: Observation, plan: Plan) -> list[DomainStatus]:
         *view.observed.names,
         view.snapshot.network.domain,
     }
-    states = _States(view, plan, desire)
     return [states.status(name) for name in sorted(names)]
 
 

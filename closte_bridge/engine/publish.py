@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from closte_bridge.engine.snapshots import MOST_WAITING, waiting_states
-from closte_bridge.engine.states import MOST_HISTORY, counts_of, state_rows
+from closte_bridge.engine.states import MOST_HISTORY, counts_of, inputs, state_rows
 from closte_bridge.engine.summary import is_urgent, summary_of
 from closte_bridge.errors import BridgeError
 from closte_bridge.hosting import Action
 from closte_bridge.ledger import check_state as check_states
+from closte_bridge.ledger import log as ledger_log
 from closte_bridge.ledger import published
-from closte_bridge.ledger.meta import GENERATION, SUMMARY
+from closte_bridge.ledger.flags import UNPUBLISHED
+from closte_bridge.ledger.meta import GENERATION, PUBLISHED, SUMMARY
 from closte_bridge.ledger.published import GONE, Published
 from closte_bridge.ledger.shim_status import shim_status, summary
 from closte_bridge.planning.additions import PlanContext
@@ -30,19 +33,21 @@ from closte_bridge.wordpress.states import StatesWrite
 from closte_bridge.wordpress.writer import write_report
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from closte_bridge.engine.engine import Engine
     from closte_bridge.engine.observation import Observation
     from closte_bridge.engine.run import RunReport
-    from closte_bridge.engine.states import StateRow
+    from closte_bridge.engine.states import Counts, StateRow
     from closte_bridge.ledger.store import Ledger
     from closte_bridge.planning.model import Plan
     from closte_bridge.wordpress.snapshot import StatesTable
 
-# Rows of one call of `wp`, and calls of one run: a first run with many domains continues in the next ones.
-_AT_ONCE = 2500
-_MOST_CALLS = 5
+# Rows of one call of `wp`, and seconds after which a run begins no more calls: the next runs continue.
+_AT_ONCE = 2000
+_MOST_SECONDS = 10.0
+# Up to this number, checked domains are compared one by one.
+_MOST_SINGLE = 200
 # Seconds after which the shim considers closte-bridge silent, and the tolerated clock difference.
 _SILENT = 1800
 _CLOCKS_DIFFER = 300
@@ -59,13 +64,10 @@ def publish(engine: Engine, ledger: Ledger, report: RunReport, *, succeeded: boo
     if not (identity and view.snapshot.shim_table):
         return None
     silent = succeeded and not -_CLOCKS_DIFFER <= view.snapshot.silence <= _SILENT
-    counted = None
-    urgent = False
     _note_read(ledger, view.snapshot.states)
+    urgent, counted = False, None
     if report.plan.authority.mode is not Mode.INACTIVE and view.observed.readable and not view.snapshot.faults:
-        rows = _rows(engine, ledger, report, now)
-        urgent = _note_changes(ledger, rows, now)
-        counted = counts_of(rows)
+        urgent, counted = _note_states(engine, ledger, report, now)
     before = summary(ledger)
     after = summary_of(engine, ledger.meta(), report, before, counted, began=began)
     with ledger.transaction(durable=False):
@@ -93,17 +95,47 @@ def _note_read(ledger: Ledger, table: StatesTable) -> None:
             published.note_written(ledger, sent.batch, sent.generation)
 
 
-def _rows(engine: Engine, ledger: Ledger, report: RunReport, now: float) -> list[StateRow]:
-    view, plan = _afterwards(engine, ledger, report, now)
+def _note_states(engine: Engine, ledger: Ledger, report: RunReport, now: float) -> tuple[bool, Counts | None]:
+    """Note what changed as waiting; return whether people see it first, and the counts (None: as before)."""
+    applied = report.applied
+    still = applied is None or not (applied.done or applied.failed or report.narrowed)
+    digest = inputs(report.view, report.plan, ledger_log.newest(ledger)) if still else ""
+    checked = [str(name) for (name,) in ledger.query("SELECT name FROM flags WHERE kind = ?", UNPUBLISHED)]
+    if digest and digest == PUBLISHED.of(ledger.meta()):
+        if not checked:
+            return False, None
+        if len(checked) <= _MOST_SINGLE:
+            known = published.load(ledger, checked)
+            rows = _rows(ledger, report.view, report.plan, now, known)
+            if not _note_changes(ledger, rows, known, now):
+                _note_published(ledger, digest, checked)
+                return False, None
+    view, plan = (report.view, report.plan) if still else _afterwards(engine, ledger, report, now)
+    rows = _rows(ledger, view, plan, now)
+    urgent = _note_changes(ledger, rows, published.load(ledger), now)
+    _note_published(ledger, digest, checked)
+    return urgent, counts_of(rows)
+
+
+def _note_published(ledger: Ledger, digest: str, checked: Collection[str]) -> None:
+    with ledger.transaction(durable=False):
+        ledger.save(PUBLISHED.to(digest))
+        ledger.clear_flag(UNPUBLISHED, checked)
+
+
+def _rows(
+    ledger: Ledger, view: Observation, plan: Plan, now: float, only: Collection[str] | None = None
+) -> list[StateRow]:
     desire = view.desire
     names = {*desire.mapped, *desire.www, *desire.configured, *desire.pins, *view.ledger.managed, *view.observed.names}
-    return [*state_rows(view, plan, check_states.load(ledger, names), now)]
+    checks = check_states.load(ledger, names if only is None else only)
+    return [*state_rows(view, plan, checks, now, only)]
 
 
 def _afterwards(engine: Engine, ledger: Ledger, report: RunReport, now: float) -> tuple[Observation, Plan]:
     """Return both sides after the changes of this run, and what is left to do."""
     view, applied = report.view, report.applied
-    if applied is None or not (applied.done or applied.failed or report.narrowed):
+    if applied is None:
         return view, report.plan
     done = {action: {change.name for change in applied.done if change.action is action} for action in Action}
     names = (view.observed.names | done[Action.ADD]) - done[Action.REMOVE]
@@ -115,9 +147,11 @@ def _afterwards(engine: Engine, ledger: Ledger, report: RunReport, now: float) -
     return view, make_plan(context, view.authority)
 
 
-def _note_changes(ledger: Ledger, rows: Iterable[StateRow], now: float) -> bool:
-    """Note the rows that differ from those in WordPress as waiting; return whether people see a difference first."""
-    before = published.load(ledger)
+def _note_changes(ledger: Ledger, rows: Iterable[StateRow], before: dict[str, Published], now: float) -> bool:
+    """Note the rows that differ from those `before` as waiting; return whether people see a difference first.
+
+    Domains without a row, of those `before`, are gone.
+    """
     changed = list[tuple["StateRow", str, Published | None]]()
     for row in rows:
         known, digest = before.pop(row.domain, None), row.digest
@@ -156,7 +190,8 @@ def _send(engine: Engine, ledger: Ledger, owner: str, *, status: dict[str, objec
         if status is not None:
             write_report(wp, cost, engine=owner, status=status)
         return
-    for _ in range(_MOST_CALLS):
+    end = time.monotonic() + _MOST_SECONDS
+    while True:
         generation = GENERATION.of(ledger.meta())
         batch = published.pending(ledger, _AT_ONCE)
         new = generation + 1 if generation else 1 + secrets.randbelow(10**10)
@@ -167,7 +202,7 @@ def _send(engine: Engine, ledger: Ledger, owner: str, *, status: dict[str, objec
             raise _not_written(result)
         with ledger.transaction(durable=False):
             published.note_written(ledger, batch, new)
-        if len(batch.names) < _AT_ONCE:
+        if len(batch.names) < _AT_ONCE or time.monotonic() > end:
             return
 
 

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import zlib
 from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from closte_bridge import __version__
 from closte_bridge.checks.advice_text import NO_ADVICE
 from closte_bridge.checks.domain_state import begin, domain_state
 from closte_bridge.checks.needs import Needs, needs
@@ -19,7 +21,7 @@ from closte_bridge.engine.inventory import inventory, plan_step
 from closte_bridge.planning.model import HoldCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from closte_bridge.checks.advice_text import Advice
     from closte_bridge.checks.domain_state import CheckState, DomainState
@@ -106,9 +108,15 @@ def _digest(value: object) -> str:
     return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=8).hexdigest()
 
 
-def state_rows(view: Observation, plan: Plan, checks: Mapping[str, CheckState], now: float) -> Iterator[StateRow]:
-    """Yield a row for each domain of this network. `checks` are the last checks by domain."""
-    for known in inventory(view, plan):
+def state_rows(
+    view: Observation,
+    plan: Plan,
+    checks: Mapping[str, CheckState],
+    now: float,
+    only: Collection[str] | None = None,
+) -> Iterator[StateRow]:
+    """Yield a row for each domain of this network. `checks` are the last checks by domain. `only`: see `inventory`."""
+    for known in inventory(view, plan, only):
         if _is_ours(known) and _is_spelled(known.name):
             yield _row(known, checks.get(known.name), view, plan, now)
 
@@ -173,6 +181,34 @@ def _site(known: DomainStatus, view: Observation) -> int:
 
 def _second(moment: float | None) -> int | None:
     return None if moment is None else int(moment)
+
+
+def inputs(view: Observation, plan: Plan, newest_entry: int) -> str:
+    """Return a digest of all that the rows depend on, except the checks; much faster than the rows.
+
+    `newest_entry` is the ID of the log's newest entry: it stands for the ledger.
+    """
+    snapshot, desire, authority = view.snapshot, view.desire, plan.authority
+    parts = (
+        __version__,
+        newest_entry,
+        (snapshot.network.id, snapshot.network.domain, snapshot.network.main_site, snapshot.settings),
+        zlib.crc32("\n".join([mapping.domain for mapping in snapshot.mappings]).encode()),
+        # Hashes of numbers are the same in each process.
+        hash(tuple([mapping.blog_id for mapping in snapshot.mappings])),
+        hash(tuple([site.network_id for site in snapshot.sites.values()])),
+        hash(tuple(snapshot.sites)),
+        (len(desire.www), sorted(desire.configured), sorted(desire.pins), sorted(desire.kept)),
+        (view.observed.state, _sum(view.observed.names)),
+        (authority.mode, authority.code, plan.changes, [(hold.name, hold.code, hold.until) for hold in plan.held]),
+        (_sum(plan.unproven), [over.digest for over in plan.over_limit], _sum(plan.unmanaged), sorted(plan.orphaned)),
+    )
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _sum(names: Collection[str]) -> tuple[int, int]:
+    """Return a sum that does not depend on the order of the names."""
+    return len(names), sum(map(zlib.crc32, map(str.encode, names)))
 
 
 class Counts(NamedTuple):

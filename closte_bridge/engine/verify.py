@@ -22,6 +22,7 @@ from closte_bridge.ledger.flags import (
     RECHECKED,
     REFUSED,
     UNPROVEN,
+    UNPUBLISHED,
     WAS_DONE,
 )
 from closte_bridge.ledger.log import LogAction, LogEntry
@@ -265,14 +266,22 @@ def _check(
         for name, check_state in after.items():
             found.was_live.setdefault(name, name in earlier and earlier[name].live)
             found.live[name] = check_state.live
-        _save_checks(engine, ledger, found, after, expected)
+        _save_checks(engine, ledger, found, after, expected, shim=view.snapshot.shim_table)
 
 
 def _save_checks(
-    engine: Engine, ledger: Ledger, found: CheckResults, after: dict[str, CheckState], expected: Expected
+    engine: Engine,
+    ledger: Ledger,
+    found: CheckResults,
+    after: dict[str, CheckState],
+    expected: Expected,
+    *,
+    shim: bool,
 ) -> None:
     with ledger.transaction():
         check_states.save(ledger, after)
+        if shim:
+            ledger.set_flag(UNPUBLISHED, after, engine.clock.now())
         note_stale(ledger, [n for n in after if _looks_stale(found.checked[n])], engine.clock.now(), again=False)
         if expected.addresses and not (expected.shared and not engine.settings.dns.targets):
             # A CDN's addresses are of no use to customers.

@@ -23,6 +23,9 @@ RECHECKED = "rechecked"  # checked because its stage would change: not again wit
 OF_MOVES = (MOVED_BACK, REFUSED, UNPROVEN, RECHECKED)
 """Flags that are not needed after some days."""
 
+# Checked since its state was published. Only domains that are published have it.
+UNPUBLISHED = "unpublished"
+
 # What `wp` wrote and visitors may not get yet. `name` is a domain; of the second, `since` is when to check it again.
 STALE = "stale"
 STALE_UNTIL = "stale-until"

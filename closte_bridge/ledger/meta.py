@@ -127,6 +127,7 @@ WATCH_ERROR: MetaKey[LastError | None] = MetaKey(
 
 # What people see in WordPress: the generation of the table, and the summary as JSON.
 GENERATION = _counter("generation")
+PUBLISHED: MetaKey[str] = MetaKey("published", str, str, "")  # a digest of what the states depend on
 SUMMARY: MetaKey[str] = MetaKey("summary", str, str, "")
 
 # Problems: the start of each open one, the codes of the last notification, and its time.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from closte_bridge.ledger.meta import GENERATION
+from closte_bridge.ledger.meta import GENERATION, PUBLISHED
 from closte_bridge.wordpress.states import Batch
 
 if TYPE_CHECKING:
@@ -36,11 +36,19 @@ class Published(NamedTuple):
     sent: bool
 
 
-def load(ledger: Ledger) -> dict[str, Published]:
-    """Return every published domain, without its history and its pending row (see `histories`)."""
-    rows = ledger.query("SELECT name, digest, whole, since, '', pending <> '', sent FROM published_states")
+_COLUMNS = "name, digest, whole, since, '', '', sent"
+
+
+def load(ledger: Ledger, only: Collection[str] | None = None) -> dict[str, Published]:
+    """Return published domains, all or `only` these, without their histories and pending rows (see `histories`)."""
+    sql = f"SELECT {_COLUMNS} FROM published_states"  # noqa: S608 - fixed columns
+    rows = (
+        ledger.query(sql)
+        if only is None
+        else [row for name in only for row in ledger.query(f"{sql} WHERE name = ?", name)]
+    )
     return {
-        str(name): Published(name, digest, whole, since, history, GONE if waits else "", bool(sent))
+        str(name): Published(name, digest, whole, since, history, waits, bool(sent))
         for name, digest, whole, since, history, waits, sent in rows
     }
 
@@ -111,4 +119,4 @@ def start_over(ledger: Ledger) -> None:
     """Record that WordPress has no row: all are sent again. Inside a transaction. Histories stay."""
     ledger.write("DELETE FROM published_states WHERE pending = ?", [(GONE,)])
     ledger.write("UPDATE published_states SET digest = ?, whole = '', pending = '', sent = 0", [("",)])
-    ledger.save(GENERATION.to(0))
+    ledger.save(GENERATION.to(0), PUBLISHED.to(""))
