@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 import time
@@ -102,6 +103,18 @@ class Console:
     def line(self, text: str = "") -> None:
         """Write data to stdout, also with `quiet`."""
         self._write(self.stdout, clean(text))
+
+    def table(self, text: str, colours: Mapping[str, str]) -> None:
+        """Write a table with boxes to stdout, also with `quiet`.
+
+        `colours` has the codes of the cells with a colour, by their text; they are used as for messages.
+        """
+        text = clean(text)
+        if colours and self._is_coloured(self.stdout):
+            words = "|".join(map(re.escape, colours))
+            cell = re.compile(rf"(?<=\| )({words})(?= +\|)")
+            text = cell.sub(lambda found: f"\033[{colours[found[1]]}m{found[1]}\033[0m", text)
+        self._write(self.stdout, text)
 
     def log(self, text: str) -> None:
         """Write an informational message."""

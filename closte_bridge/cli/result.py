@@ -73,13 +73,15 @@ class Result:
     """The result of a command.
 
     `data` is a list of rows, one mapping, or None. `fields` are the default columns, of which the first is the id.
-    `rendered` has the text of formats that are not made from `data`. `cost` are counts and seconds, such as API calls.
+    `rendered` has the text of formats that are not made from `data`. `colours` are the codes of cells on a terminal, by
+    their text. `cost` are counts and seconds, such as API calls.
     """
 
     exit_code: ExitCode = ExitCode.OK
     data: Sequence[Row] | Row | None = None
     fields: tuple[str, ...] = ()
     rendered: Mapping[str, str] = field(default_factory=dict)
+    colours: Mapping[str, str] = field(default_factory=dict)
     messages: tuple[Message, ...] = ()
     errors: tuple[Problem, ...] = ()
     warnings: tuple[Problem, ...] = ()
@@ -136,8 +138,11 @@ def show(result: Result, console: Console, output: Output, command: str) -> None
     if output.format is Format.JSON:
         console.line(to_json(envelope(result, command, _json_data(result, output))))
         return
-    text = _text(result, output, boxes=console.stdout_is_terminal, columns=console.columns)
-    if text:
+    boxes = console.stdout_is_terminal
+    text = _text(result, output, boxes=boxes, columns=console.columns)
+    if text and boxes and output.format is Format.TABLE:
+        console.table(text, result.colours)
+    elif text:
         console.line(text)
     for (warning, hint), problem in zip(_with_hints(result.warnings), result.warnings, strict=True):
         console.warning(warning, hint, loud=problem.loud)

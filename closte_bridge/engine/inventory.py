@@ -108,7 +108,9 @@ class _States:
             return replace(known, state="needs-approval", reason="removal needs approval", leaving=True)
         for action in Action:
             if hold := self._on_hold.get((known.name, action)):
-                found = replace(known, state="on-hold", reason=hold.reason, until=hold.until, code=hold.code)
+                # The mapping's site is gone, whether or not Closte has the domain.
+                state = "orphaned" if hold.code == HoldCode.SITE_GONE and action is Action.ADD else "on-hold"
+                found = replace(known, state=state, reason=hold.reason, until=hold.until, code=hold.code)
                 return replace(found, leaving=action is Action.REMOVE)
         return None
 

@@ -59,7 +59,10 @@ def phase_of(known: DomainStatus, check_state: CheckState | None, view: Observat
 
 @dataclass(slots=True)
 class StateRow:
-    """A row of the table in WordPress, without its history. `since` and `next_check` are seconds since the epoch."""
+    """A row of the table in WordPress, without its history. `since` and `next_check` are seconds since the epoch.
+
+    `step` is the customer's next step, which `args` contains as data.
+    """
 
     domain: str
     blog_id: int
@@ -67,6 +70,7 @@ class StateRow:
     status: str
     code: str
     needs: str
+    step: Advice
     args: dict[str, Any]
     since: int
     next_check: int
@@ -118,7 +122,7 @@ def state_rows(
     """Yield a row for each domain of this network. `checks` are the last checks by domain. `only`: see `inventory`."""
     for known in inventory(view, plan, only):
         if _is_ours(known) and _is_spelled(known.name):
-            yield _row(known, checks.get(known.name), view, plan, now)
+            yield state_row(known, checks.get(known.name), view, plan, now)
 
 
 def _is_ours(known: DomainStatus) -> bool:
@@ -133,7 +137,10 @@ def _is_spelled(name: str) -> bool:
         return False
 
 
-def _row(known: DomainStatus, check_state: CheckState | None, view: Observation, plan: Plan, now: float) -> StateRow:
+def state_row(
+    known: DomainStatus, check_state: CheckState | None, view: Observation, plan: Plan, now: float
+) -> StateRow:
+    """Return the row of a domain at `now`. `check_state` is its last check, if any."""
     phase = phase_of(known, check_state, view, now)
     step, plan_code, who = _next(known, phase, plan)
     check = check_state or begin(now)
@@ -144,6 +151,7 @@ def _row(known: DomainStatus, check_state: CheckState | None, view: Observation,
         status=known.state,
         code=str((phase.reason if phase else "") or known.code),
         needs=who.value,
+        step=step,
         args={
             "at_closte": known.at_closte,
             "managed": known.managed,
@@ -224,12 +232,13 @@ def counts_of(rows: Iterable[StateRow]) -> Counts:
     phases: Counter[str] = Counter()
     for row in rows:
         phases[row.state] += 1
-        views.update(_views(row))
+        views.update(views_of(row))
     names = ("all", "live", "needs-customer", "failed", "on-hold", "needs-approval", "unmanaged", "site-gone")
     return Counts({name: views[name] for name in names}, {name: n for name, n in phases.items() if name})
 
 
-def _views(row: StateRow) -> Iterator[str]:
+def views_of(row: StateRow) -> Iterator[str]:
+    """Yield the views of a row, as in `States::VIEWS` of the shim."""
     yield "all"
     if row.state == "live":
         yield "live"

@@ -121,7 +121,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
         SHOP: ("in-sync", "live", STEPS["in-sync"]),
         "new.example.org": ("to-add", "wanted", STEPS["to-add"]),
         "both.example.org": ("on-hold", "blocked", STEPS["conflict"]),
-        "orphan.example.org": ("on-hold", "blocked", STEPS["site-gone"]),
+        "orphan.example.org": ("orphaned", "blocked", STEPS["site-gone"]),
         "lost.example.org": ("orphaned", "blocked", STEPS["site-gone"]),
         "example.net": ("own", "dns-ok", not_issued("example.net")),
         "intranet.local": ("on-hold", "blocked", STEPS["not-public"]),
@@ -132,6 +132,7 @@ def test_every_state_has_its_reason_and_its_next_step(world: Life) -> None:
         "c6.example.com": ("on-hold", "blocked", STEPS["certificate-budget"]),
     }
     each_has_its_reason(found)
+    each_is_listed_by_what_it_needs(world)
 
     # If the list is unreadable, closte-bridge uses the ledger.
     world.bridge.sandbox.set_faults("list-unknown")
@@ -182,6 +183,30 @@ def test_new_domain_is_not_blocked_and_removed_domain_refers_to_the_log(world: L
         'Error: Unknown domain "legacy.example.org": no longer found in WordPress or on Closte.\n'
         "Run `closte-bridge log legacy.example.org` to see its history.\n",
     )
+
+
+def each_is_listed_by_what_it_needs(world: Life) -> None:
+    def names(*options: str) -> set[str]:
+        return set(world.run("domain", "list", "--format=ids", *options).out.split())
+
+    orphans = {"orphan.example.org", "lost.example.org"}
+    # Also if Closte does not have the domain.
+    assert names("--state=orphaned") == orphans
+    assert "orphan.example.org" not in names("--state=on-hold")
+    assert orphans | {"both.example.org", "intranet.local", "shop.closte.com"} <= names("--state=needs-operator")
+    assert names("--state=failed") == {"failing.example.org", "shop.closte.com"}
+    live = names("--state=live")
+    assert SHOP in live
+    assert not live & names("--state=not-live")
+    assert names("--search=ORPHAN") == {"orphan.example.org"}
+    assert names("--state=not-live", "--search=both") == {"both.example.org"}
+    assert names("--search=nothing.like.it") == set()
+    rows = world.run("domain", "list", "--format=json").envelope["data"]
+    steps = {row["domain"]: row["next_step"] for row in rows}
+    assert (steps[SHOP], steps["stranger.example.org"]) == ("", "")
+    assert (steps["new.example.org"], steps["both.example.org"]) == (STEPS["to-add"], STEPS["conflict"])
+    by_hand = world.run("domain", "get", "both.example.org", "--format=json").envelope["data"]
+    assert (by_hand["needs"], by_hand["next_step"]) == ("operator", STEPS["conflict"])
 
 
 def each_has_its_reason(found: dict[str, dict[str, Any]]) -> None:
@@ -279,13 +304,13 @@ def test_www_form_waits_for_its_dns(world: Life) -> None:
         f"Add an A record for www.{SHOP} with the value {HERE} in the DNS settings of example.org. "
         "The domain does not exist in DNS."
     )
-    assert f'"www.{SHOP}" does not exist in DNS (NXDOMAIN).' in told["evidence"]
+    assert f'"www.{SHOP}" does not exist in DNS (NXDOMAIN).' in told["findings"]
     # Without DNS checks closte-bridge can only state the rule.
     world.bridge.write_config(checks=False)
     other = "other.example.org"
     world.bridge.multisite.add_mapping(other, SITE)
     told = explained(world, f"www.{other}")
-    assert (told["checked"], told["evidence"]) == ("not checked yet", [])
+    assert (told["checked"], told["findings"]) == ("not checked yet", [])
     assert told["next_step"] == STEPS["www-unproven"].format(name=f"www.{other}", base=other)
 
 
@@ -299,7 +324,11 @@ def test_each_phase_up_to_valid_https_shows_its_evidence(world: Life) -> None:
     assert told["next_step"] == f"Change the A record of {SHOP} to {HERE}. It currently points to {STRANGER}."
     assert (told["advice_code"], told["advice_args"]) == ("change-records", {})
     assert told["records_to_set"] == [{"type": "A", "host": SHOP, "value": [HERE], "current": [STRANGER]}]
-    assert told["evidence"] == [
+    assert told["summary"] == "not live, waits for its DNS"
+    assert (told["evidence"]["dns"]["code"], told["evidence"]["dns"]["expected"]) == ("points-elsewhere", [HERE])
+    assert [(entry["action"], entry["outcome"]) for entry in told["history"]] == [("add", "done")]
+    assert SHOP in world.run("domain", "list", "--state=needs-customer", "--format=ids").out.split()
+    assert told["findings"] == [
         f'"{SHOP}" points elsewhere.',
         f"Nameserver ns1.example.net: {STRANGER}.",
         f"Resolver {world.names.resolver}: {STRANGER}.",
@@ -318,8 +347,8 @@ def waits_for_its_certificate(world: Life) -> None:
     told = explained(world, SHOP)
     waiting = not_issued(SHOP)
     assert (told["phase"], told["next_step"]) == ("dns-ok", waiting)
-    assert told["evidence"][0] == f'"{SHOP}" points to the correct address.'
-    assert told["evidence"][-1].startswith(f"At {HERE}, the host still serves its default certificate ")
+    assert told["findings"][0] == f'"{SHOP}" points to the correct address.'
+    assert told["findings"][-1].startswith(f"At {HERE}, the host still serves its default certificate ")
     assert world.stage(SHOP) == ("checking-dns", False)
     world.sync(after=70)
     assert world.stage(SHOP) == ("checking-ssl-cert", False)
@@ -337,7 +366,8 @@ def has_its_padlock(world: Life) -> None:
     assert (told["phase"], told["next_step"]) == ("live", "Nothing to do. The domain is in sync.")
     assert told["wordpress"] == f'mapped to site {SITE}, stage "done"'
     assert ", valid for " in told["checked"]
-    assert any("stage: done" in line and "checking-ssl-cert -> done" in line for line in told["history"])
+    stages = [entry for entry in told["history"] if entry["action"] == "stage"]
+    assert any((entry["outcome"], entry["detail"]) == ("done", "checking-ssl-cert -> done") for entry in stages)
     shown = world.run("domain", "explain", SHOP).out
     assert f"\nNow: At {HERE}, the certificate is valid. Issued by: Test Authority" in shown
     assert "\nPhase: live since <time>\n" in shown
@@ -375,7 +405,7 @@ def test_endless_check_falls_back_to_the_last_verdict(world: Life, monkeypatch: 
     world.certificates.listen(STRANGER, silent)
     world.names.point(**{SHOP: STRANGER})
     told = explained(world, SHOP)
-    assert told["evidence"] == []
+    assert told["findings"] == []
     assert "DNS ok, certificate ok" in told["checked"]
 
 

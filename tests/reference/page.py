@@ -11,7 +11,7 @@ import click
 from closte_bridge.checks.advice_text import AdviceCode
 from closte_bridge.checks.model import DnsCode, HttpCode, TlsCode
 from closte_bridge.cli import manual
-from closte_bridge.cli.commands.domain import STATES
+from closte_bridge.cli.commands.domain_list import STATES
 from closte_bridge.cli.options import OutputOption
 from closte_bridge.cli.result import STATUS
 from closte_bridge.config.model import KEYS, Key

@@ -255,3 +255,15 @@ def test_typographic_characters_have_ascii_forms() -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
     Console(io.StringIO(), out, io.StringIO(), environ={}).line("a … b → c — “d” é")
     assert out.buffer.getvalue() == b'a ... b -> c - "d" \\xe9\n'
+
+
+def test_table_has_coloured_cells_where_messages_have_colours() -> None:
+    rows = "| a.example | live    |\n| live.example | on-hold |"
+    one = console(out=True)
+    one.table(rows, {"live": "32", "on-hold": "33"})
+    shown, _ = written(one)
+    assert shown == "| a.example | \033[32mlive\033[0m    |\n| live.example | \033[33mon-hold\033[0m |\n"
+    one = console(out=True)
+    one.colour = False
+    one.table(rows, {"live": "32"})
+    assert written(one)[0] == f"{rows}\n"

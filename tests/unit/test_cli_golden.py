@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge import __version__
-from closte_bridge.cli.commands.domain import STATES
+from closte_bridge.cli.commands.domain_list import STATES
 from closte_bridge.cli.root import COMMANDS
 from tests.support.program import Answer, Run
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import click
 
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
@@ -13,57 +11,23 @@ from closte_bridge.cli.commands.domain_explain import (
     expiry_warnings,
     explain,
     inspect_domain,
-    inspect_network,
     side_messages,
 )
+from closte_bridge.cli.commands.domain_list import EXTRA, FIELDS, LIST, list_, row_of
 from closte_bridge.cli.commands.domain_prune import prune
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
 from closte_bridge.cli.networks import engine_of
-from closte_bridge.cli.options import Choice, domain_names, format_options, global_options, some_domain_names
+from closte_bridge.cli.options import domain_names, format_options, global_options, some_domain_names
 from closte_bridge.cli.render import FIELDS as PLAN_FIELDS
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.cli.syncing import run_sync
-from closte_bridge.cli.text import when
 from closte_bridge.counts import counted
 from closte_bridge.engine.pins import pin, request_removal
 from closte_bridge.engine.pins import release as release_domains
 from closte_bridge.engine.run import RunRequest
 from closte_bridge.errors import ExitCode
 
-if TYPE_CHECKING:
-    from closte_bridge.checks.domain_state import CheckState
-    from closte_bridge.engine.inventory import DomainStatus
-
-NOT_LIVE = "not-live"
-STATES = (
-    "in-sync",
-    "to-add",
-    "to-remove",
-    "on-hold",
-    "needs-approval",
-    "unmanaged",
-    "gone",
-    "unknown",
-    "orphaned",
-    "own",
-    NOT_LIVE,
-)
-FIELDS = ("domain", "site", "stage", "closte", "origin", "state", "reason")
-EXTRA = ("managed", "active", "primary", "secure", "until", "dns", "https", "live")
-
-_LIST = """
-$ closte-bridge domain list --fields=domain,closte,state
-domain	closte	state
-network.example.com	yes	own
-one.network.example.com	yes	in-sync
-shop.customer.com	yes	in-sync
-two.network.example.com	yes	in-sync
-www.shop.customer.com	no	on-hold
-
-$ closte-bridge domain list --state=on-hold --format=ids
-www.shop.customer.com
-"""
 _GET = """
 $ closte-bridge domain get shop.customer.com --field=state
 in-sync
@@ -104,80 +68,18 @@ List the managed domains with `closte-bridge domain list --fields=domain,managed
 """
 
 
-@click.group(cls=BridgeGroup, short_help="Add, remove and inspect domains.", epilog=_LIST)
+@click.group(cls=BridgeGroup, short_help="Add, remove and inspect domains.", epilog=LIST)
 @global_options
 def domain() -> None:
     """Add, remove and inspect single domains."""
 
 
+domain.add_command(list_)
 domain.add_command(check)
 domain.add_command(revive)
 domain.add_command(explain)
 domain.add_command(backfill)
 domain.add_command(prune)
-
-
-# Domains in these states need not be live.
-_LEFT_OUT = frozenset({"to-remove", "needs-approval", "unmanaged", "gone", "orphaned", "own"})
-
-
-def _in_state(known: DomainStatus, check_state: CheckState | None, state: str | None) -> bool:
-    if state == NOT_LIVE:
-        return known.state not in _LEFT_OUT and not (check_state and check_state.live)
-    return state is None or known.state == state
-
-
-def _row(known: DomainStatus, check_state: CheckState | None) -> dict[str, object]:
-    mapping = known.mapping
-    return {
-        "domain": known.name,
-        "site": mapping.blog_id if mapping else None,
-        "stage": mapping.stage if mapping else None,
-        "closte": {True: "yes", False: "no", None: "unknown"}[known.at_closte],
-        "origin": known.origin,
-        "state": known.state,
-        "reason": known.reason,
-        "managed": known.managed,
-        "active": mapping.active if mapping else None,
-        "primary": mapping.primary if mapping else None,
-        "secure": mapping.secure if mapping else None,
-        "until": when(known.until),
-        "dns": (check_state.dns or None) if check_state else None,
-        "https": (check_state.tls or None) if check_state else None,
-        "live": check_state is not None and check_state.live,
-    }
-
-
-@domain.command("list", cls=BridgeCommand, short_help="List all known domains.", epilog=_LIST)
-@click.option(
-    "--state",
-    type=Choice(STATES),
-    metavar="<state>",
-    help='State of the domains to list, such as "on-hold". Default: all.',
-)
-@format_options(fields=FIELDS, extra_fields=EXTRA)
-@global_options
-@pass_app
-def list_(app: App, state: str | None) -> Result:
-    """List all domains known to WordPress or Closte, with their stage and state.
-
-    States: in-sync, to-add, to-remove, on-hold, needs-approval, unmanaged, gone (no longer on Closte), unknown
-    (Closte's list is incomplete), orphaned (the mapping's site no longer exists), own (the network's main domain).
-    "not-live" lists the domains whose visitors did not get the right site in the last check, or had none yet.
-    """
-    engine = engine_of(app, app.network())
-    found = inspect_network(engine)
-    states = found.check_states
-    code, errors, warnings, remarks = side_messages(found.report)
-    return Result(
-        exit_code=code,
-        data=[_row(k, states.get(k.name)) for k in found.known if _in_state(k, states.get(k.name), state)],
-        fields=FIELDS,
-        messages=remarks,
-        errors=errors,
-        warnings=(*warnings, *expiry_warnings(found)),
-        cost=engine.cost.as_data(),
-    )
 
 
 @domain.command("get", cls=BridgeCommand, short_help="Show one domain.", epilog=_GET)
@@ -192,7 +94,7 @@ def get(app: App, name: str) -> Result:
     code, errors, warnings, remarks = side_messages(found.report)
     return Result(
         exit_code=code,
-        data=_row(found.known[0], found.check_state),
+        data=row_of(found.known[0], found, engine.clock.now()),
         fields=(*FIELDS, *EXTRA),
         messages=remarks,
         errors=errors,

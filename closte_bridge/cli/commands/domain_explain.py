@@ -11,7 +11,7 @@ from closte_bridge.checks.advice import for_unknown_dns
 from closte_bridge.checks.advice_text import NO_ADVICE, Advice
 from closte_bridge.checks.domain_state import DomainPhase, begin, learn
 from closte_bridge.checks.model import DnsCode, HttpCode, TlsCode
-from closte_bridge.checks.report import advice_data, findings
+from closte_bridge.checks.report import advice_data, document, findings
 from closte_bridge.cli.command import BridgeCommand
 from closte_bridge.cli.context import App, pass_app
 from closte_bridge.cli.formats import Format
@@ -44,7 +44,8 @@ if TYPE_CHECKING:
 
 _EXPLAIN = """
 $ closte-bridge domain explain www.shop.customer.com
-www.shop.customer.com: on-hold
+www.shop.customer.com: not live, waits for its DNS
+State: on-hold
 WordPress: not mapped
 Closte: not present
 Phase: blocked (waits for its DNS) since 2026-02-03T10:15:00+00:00
@@ -60,8 +61,8 @@ present, managed
 
 _DAY = 86_400.0
 _FIELDS = (
-    "domain", "state", "phase", "since", "live", "wordpress", "closte", "checked", "evidence", "why", "next_step",
-    "history",
+    "domain", "summary", "state", "phase", "since", "live", "wordpress", "closte", "checked", "findings", "why",
+    "next_step", "history", "evidence",
 )  # fmt: skip
 # Seconds that the DNS and certificate check of one domain may take; after that, the recorded check is shown.
 _CHECK_TIMEOUT = 20.0
@@ -77,7 +78,8 @@ class DomainFindings(NamedTuple):
     expiring: list[tuple[str, float]]
     check_states: MappingType[str, CheckState]
     stage_held: str = ""
-    evidence: tuple[str, ...] = ()
+    findings: tuple[str, ...] = ()
+    evidence: MappingType[str, object] | None = None
     dns_step: Advice = NO_ADVICE
 
 
@@ -122,7 +124,8 @@ def _checked_now(engine: Engine, found: DomainFindings, name: str) -> DomainFind
             warn = check_state.points_here and warn_at is not None and warn_at <= checked.at
             found = found._replace(
                 check_state=check_state._replace(next_check=due),
-                evidence=tuple(findings(checked)),
+                findings=tuple(findings(checked)),
+                evidence=document(checked)["evidence"],
                 dns_step=for_unknown_dns(checked.dns),
                 expiring=[(name, ends)] if warn and ends is not None else [],
             )
@@ -214,6 +217,18 @@ def _waits_for(status: DomainState) -> str:
     return "its website" if status.reason in {code.value for code in HttpCode} else ""
 
 
+def _summary(known: DomainStatus, status: DomainState | None, check_state: CheckState | None) -> str:
+    """Return what is wrong in a few words."""
+    if check_state is not None and check_state.live:
+        return "live"
+    unchecked = check_state is None or check_state.checked_at is None
+    if status is None or unchecked or known.state in {"orphaned", "needs-approval", "to-remove", "own"}:
+        return known.state
+    if waits := _waits_for(status):
+        return f"not live, waits for {waits}"
+    return f"not live, {known.state if known.state != 'in-sync' else status.phase}"
+
+
 def _explained(found: DomainFindings, now: float) -> dict[str, object]:
     (known,) = found.known
     unread = "unknown (Closte's list could not be read)"
@@ -226,6 +241,7 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
     step = next_step(known, authority, advice.text)
     return {
         "domain": known.name,
+        "summary": _summary(known, status, found.check_state),
         "state": known.state,
         "phase": status.phase.value if status else None,
         "waits_for": _waits_for(status) if status else "",
@@ -234,16 +250,21 @@ def _explained(found: DomainFindings, now: float) -> dict[str, object]:
         "wordpress": _in_wordpress(known),
         "closte": f"{present}{', managed' if known.managed else ''}",
         "checked": _checked(found.check_state, now),
-        "evidence": list(found.evidence),
+        "findings": list(found.findings),
+        "evidence": found.evidence,
         "why": "; ".join(filter(None, reasons)),
         "next_step": step,
         # If another next step comes first, the domain does not wait for its records.
         **advice_data(advice if step == advice.text else NO_ADVICE),
         "history": [
-            f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}"
+            {"at": when(e.at), "action": e.action, "outcome": e.outcome, "cause": e.cause, "detail": e.detail}
             for e in found.entries
         ],
     }
+
+
+def _entry(e: LogEntry) -> str:
+    return f"{when(e.at)} {e.action}: {e.outcome} ({e.cause}){' ' + e.detail if e.detail else ''}"
 
 
 @click.command("explain", cls=BridgeCommand, short_help="Explain a domain's current status.", epilog=_EXPLAIN)
@@ -260,18 +281,19 @@ def explain(app: App, name: str) -> Result:
     found = inspect_domain(engine, *domain_names(app, [name]), check=True)
     code, errors, warnings, remarks = side_messages(found.report)
     data = _explained(found, engine.clock.now())
-    past, waits = data["history"], f" (waits for {data['waits_for']})" if data["waits_for"] else ""
+    waits = f" (waits for {data['waits_for']})" if data["waits_for"] else ""
     since = f" since {data['since']}" if data["since"] else ""
     lines = [
-        f"{data['domain']}: {data['state']}",
+        f"{data['domain']}: {data['summary']}",
+        *([f"State: {data['state']}"] if data["state"] != data["summary"] else []),
         f"WordPress: {data['wordpress']}",
         f"Closte: {data['closte']}",
         *([f"Phase: {data['phase']}{waits}{since}"] if data["phase"] else []),
         *([f"Checked: {data['checked']}"] if found.check_state else []),
-        *(f"Now: {text}" for text in found.evidence),
+        *(f"Now: {text}" for text in found.findings),
         *([f"Why: {data['why']}"] if data["why"] else []),
         f"Next step: {data['next_step']}",
-        *(["History:", *(f"  {line}" for line in past)] if isinstance(past, list) and past else []),
+        *(["History:", *(f"  {_entry(e)}" for e in found.entries)] if found.entries else []),
     ]
     return Result(
         exit_code=code,
