@@ -79,7 +79,9 @@ final class Lookup {
 			$question         = self::question( $domain, $type );
 			$id               = \random_bytes( 2 );
 			$waiting[ $type ] = $id . $question;
-			@\fwrite( $socket, $id . "\x01\0\0\1\0\0\0\0\0\0" . $question ); // phpcs:ignore -- a socket.
+			if ( ! @\fwrite( $socket, $id . "\x01\0\0\1\0\0\0\0\0\0" . $question ) ) { // phpcs:ignore -- a socket.
+				return null; // No resolver listens there.
+			}
 		}
 		$found = array();
 		while ( $waiting && \microtime( true ) < $end ) {
@@ -90,7 +92,10 @@ final class Lookup {
 				break;
 			}
 			// Not `fread`: an empty packet would end the stream.
-			$answer = (string) @\stream_socket_recvfrom( $socket, 4096 ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- a refused packet is no answer.
+			$answer = @\stream_socket_recvfrom( $socket, 4096 ); // phpcs:ignore WordPress.PHP.NoSilencedErrors -- a refused packet is no answer.
+			if ( false === $answer ) {
+				break;
+			}
 			foreach ( $waiting as $type => $expected ) {
 				if ( \substr( $answer, 0, 2 ) . \substr( $answer, 12, \strlen( $expected ) - 2 ) === $expected ) {
 					$addresses = self::read( $answer, 10 + \strlen( $expected ), $type );
