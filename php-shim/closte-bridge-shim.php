@@ -134,6 +134,22 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 		$asked = isset( $_GET['rest_route'] ) ? $_GET['rest_route'] : ( isset( $_SERVER['REQUEST_URI'] ) ? \strtok( $_SERVER['REQUEST_URI'], '?' ) : '' ); // phpcs:ignore WordPress.Security -- only compared.
 		return \is_string( $asked ) && \preg_match( '#/closte-bridge/v1(?:/([^/]*))?/?$#D', $asked, $found ) ? ( isset( $found[1] ) ? $found[1] : '' ) : null;
 	}
+
+	/**
+	 * Return whether this request may list or send events of Ultimate Multisite: WP-CLI, its pages, forms and REST route.
+	 *
+	 * @return bool
+	 */
+	function needs_event_types() {
+		// phpcs:disable WordPress.Security -- only compared.
+		foreach ( array( 'page', 'action' ) as $name ) {
+			if ( isset( $_REQUEST[ $name ] ) && \is_string( $_REQUEST[ $name ] ) && \preg_match( '/^(?:wp-ultimo|wu_)/', $_REQUEST[ $name ] ) ) {
+				return true;
+			}
+		}
+		return ( \defined( 'WP_CLI' ) && \WP_CLI ) || isset( $_REQUEST['wu-ajax'] ) || ( isset( $_SERVER['REQUEST_URI'] ) && false !== \strpos( $_SERVER['REQUEST_URI'], 'wu/v2/hooks' ) );
+		// phpcs:enable
+	}
 }
 
 // Events: changes in WordPress.
@@ -187,6 +203,12 @@ attach( 'set_screen_option_closte_bridge_per_page', 'Page', 'keep_rows', 10, 3 )
 attach( 'wu_domain_list_column_domain', 'Embed', 'column', \PHP_INT_MAX, 2 );
 attach( 'wu_page_wp-ultimo-edit-domain_register_widgets', 'Embed', 'register_box', 10, 3 );
 attach( 'wu_hosting_integration_wizard_sections', 'Embed', 'sections', 10, 3 );
+
+// What happened to domains, for its e-mails and webhooks.
+if ( needs_event_types() ) {
+	attach( 'wu_register_all_events', 'Announcements', 'register', 10, 0 );
+}
+attach( 'wu_get_default_system_messages', 'Announcements', 'messages', 10 );
 
 if ( \defined( 'WP_CLI' ) && \WP_CLI ) {
 	run( 'Command', 'register' );

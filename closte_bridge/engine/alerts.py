@@ -9,6 +9,7 @@ import secrets
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from closte_bridge.engine.announce import announce
 from closte_bridge.engine.loop import next_due
 from closte_bridge.engine.notify import deliver_all, has_channels
 from closte_bridge.engine.problems import note, open_problems
@@ -81,8 +82,9 @@ def after_run(
     try:
         if settings.on_problem and ledger is not None:
             _notify(engine, ledger, meta, problems, whole=whole)
-        if notifies and ledger is not None:
+        if report is not None and notifies and ledger is not None:
             failures += deliver_all(ledger, settings, engine.clock.now())
+            announce(engine, ledger, report.view, engine.clock.now())
     except BridgeError as error:
         failures.append(error)
     finally:

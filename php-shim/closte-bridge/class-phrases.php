@@ -150,6 +150,18 @@ final class Phrases {
 	}
 
 	/**
+	 * Return what to do with each record.
+	 *
+	 * @param mixed $records The records of a step.
+	 * @return string One sentence per line.
+	 */
+	public static function record_sentences( $records ) {
+		run( 'Messages', 'load' );
+		self::need( 'Instructions' );
+		return \implode( "\n", Instructions::steps( Instructions::decode( $records ) ) );
+	}
+
+	/**
 	 * Return the records to set as rows of a table.
 	 *
 	 * @param mixed $records The records of a step.

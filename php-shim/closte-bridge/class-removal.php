@@ -108,7 +108,7 @@ final class Removal {
 	private static function remove_options( $keeps_owner ) {
 		$left = array();
 		\delete_site_transient( 'closte_bridge_requests' );
-		foreach ( $keeps_owner ? array( 'closte_bridge_status' ) : array( 'closte_bridge_status', 'closte_bridge_owner' ) as $name ) {
+		foreach ( \array_merge( array( 'closte_bridge_status', 'closte_bridge_announced' ), $keeps_owner ? array() : array( 'closte_bridge_owner' ) ) as $name ) {
 			\delete_network_option( null, $name );
 			if ( null !== \get_network_option( null, $name, null ) ) {
 				$left[] = run( 'Messages', 'option', array( $name ) );

@@ -70,7 +70,8 @@ def report() -> RunReport:
             Hold(Action.ADD, "b.test", HoldCode.NOT_PUBLIC, "x"),
         ),
     )
-    view = SimpleNamespace(ledger=SimpleNamespace(managed={"a": 1}), snapshot=SimpleNamespace(events_waiting=3))
+    ledger = SimpleNamespace(managed={"a": 1}, identity=None)
+    view = SimpleNamespace(ledger=ledger, snapshot=SimpleNamespace(events_waiting=3))
     applied = SimpleNamespace(failed=[1], done=[1, 2])
     return cast("RunReport", SimpleNamespace(plan=plan, view=view, applied=applied, lost=frozenset({"l.test"})))
 

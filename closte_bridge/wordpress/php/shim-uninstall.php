@@ -73,7 +73,7 @@ function closte_bridge_remove_events( int $id, bool $shared ): array {
  * @return array Names of options that are still stored; an object cache may have hidden them.
  */
 function closte_bridge_remove_options( int $id, bool $keep_owner ): array {
-	$names = $keep_owner ? array( 'closte_bridge_status' ) : array( 'closte_bridge_status', 'closte_bridge_owner' );
+	$names = array_merge( array( 'closte_bridge_status', 'closte_bridge_announced' ), $keep_owner ? array() : array( 'closte_bridge_owner' ) );
 	foreach ( $names as $name ) {
 		delete_network_option( $id, $name );
 	}

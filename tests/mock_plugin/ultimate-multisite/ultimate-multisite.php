@@ -19,6 +19,7 @@ foreach (
 		'class-wp-ultimo',
 		'functions',
 		'queue',
+		'events',
 		'setup',
 		'customers',
 		'class-domain-stage',
