@@ -40,6 +40,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "adopt": _entry("Start", "Take ownership of a network.", "adopt"),
     "integration": _entry("Start", "Enable, disable and test the integration.", "integration"),
     "shim": _entry("Start", "Manage the plugin that triggers syncs.", "shim"),
+    "uninstall": _entry("Start", "Remove closte-bridge from a network.", "uninstall"),
     "plan": _entry("Work", "Preview changes (dry run).", "plan"),
     "sync": _entry("Work", "Apply pending changes to Closte.", "sync"),
     "apply": _entry("Work", "Apply a reviewed plan file.", "apply"),

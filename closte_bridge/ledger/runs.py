@@ -88,6 +88,11 @@ def expect(ledger: Ledger, schedule: str, now: float, every: float) -> None:
     ledger.save(SCHEDULES.to({**SCHEDULES.of(ledger.meta()), schedule: (now, every)}))
 
 
+def forget_schedule(ledger: Ledger, schedule: str) -> None:
+    """Forget, inside a transaction, the runs of a schedule that was removed."""
+    ledger.save(SCHEDULES.to({name: run for name, run in SCHEDULES.of(ledger.meta()).items() if name != schedule}))
+
+
 def _change(before: str, record: RunRecord, run: str) -> LogEntry | None:
     """Return the log entry for another authority than `before`."""
     match record.mode:

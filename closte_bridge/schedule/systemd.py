@@ -86,7 +86,7 @@ class SystemdUnit(Way):
             return marks.Condition.CHANGED
         command = next(line for line in self.text(job).split("\n") if line.startswith("ExecStart="))
         found = marks.compare(text, job.network, self.text(job), command.partition(" watch")[2])
-        if found is marks.Condition.CURRENT and not self._is_active(job.network):
+        if found is marks.Condition.CURRENT and self._tool.exists and not self._is_active(job.network):
             # A person may have stopped it on purpose: setup asks again.
             return marks.Condition.OUTDATED
         return found

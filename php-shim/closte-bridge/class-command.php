@@ -132,12 +132,14 @@ final class Command {
 	 */
 	private static function pass_on( array $words, $inner ) {
 		$config = run( 'Trigger', 'config' );
-		if ( empty( $config['engine'] ) || ! \is_array( $config['engine'] ) ) {
-			\WP_CLI::error( run( 'Messages', 'not_here' ) );
-		}
-		if ( self::is_uninstall( $words ) && ! self::answers( $config ) ) {
+		$here   = ! empty( $config['engine'] ) && \is_array( $config['engine'] );
+		// The program may be gone, also from another machine.
+		if ( self::is_uninstall( $words ) && ! ( $here && self::answers( $config ) ) ) {
 			self::remove( $words );
 			return;
+		}
+		if ( ! $here ) {
+			\WP_CLI::error( run( 'Messages', 'not_here' ) );
 		}
 		$program = (string) \reset( $config['engine'] );
 		if ( ! @\is_executable( $program ) ) { // phpcs:ignore WordPress.PHP.NoSilencedErrors -- open_basedir complains.
@@ -159,14 +161,15 @@ final class Command {
 	}
 
 	/**
-	 * Return whether the arguments are those of `shim uninstall`.
+	 * Return whether the arguments are those of `uninstall` or `shim uninstall`.
 	 *
 	 * @param array $words The arguments.
 	 * @return bool
 	 */
 	private static function is_uninstall( array $words ) {
 		$plain = \array_values( \preg_grep( '/^-/', $words, \PREG_GREP_INVERT ) );
-		return array( 'shim', 'uninstall' ) === \array_slice( $plain, 0, 2 ) && ! \in_array( '--help', $words, true );
+		$asked = array( 'shim', 'uninstall' ) === \array_slice( $plain, 0, 2 ) || array( 'uninstall' ) === \array_slice( $plain, 0, 1 );
+		return $asked && ! \in_array( '--help', $words, true );
 	}
 
 	/**

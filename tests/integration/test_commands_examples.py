@@ -203,6 +203,7 @@ STORY: dict[str, dict[int, Callable[[Bridge], None]]] = {
     "health": {1: wait_for_long},
     "shim status": {0: install_shim, 1: lambda bridge: install_shim(bridge, "--wake=file")},
     "shim uninstall": {1: install_shim},
+    "uninstall": {0: install_shim},
 }
 # The commands whose examples do not run here, and the reason.
 ELSEWHERE = {

@@ -18,6 +18,7 @@ from tests.support.folders import short_folder
 from tests.support.parts import find_program
 from tests.support.rows import set_option
 from tests.support.running import write_script
+from tests.support.shim import all_that_is_ours
 from tests.support.ssh import SshServer, ssh_server
 from tests.support.terminal import Terminal
 
@@ -69,6 +70,7 @@ def test_setup_ends_in_a_running_system(bridge: Bridge) -> None:
     declining(bridge)
     accepting(bridge)
     nothing_is_asked_twice(bridge)
+    uninstalling(bridge)
 
 
 def declining(bridge: Bridge) -> None:
@@ -146,6 +148,31 @@ def nothing_is_asked_twice(bridge: Bridge) -> None:
     assert bridge.run("setup").code == 5
 
 
+def uninstalling(bridge: Bridge) -> None:
+    """What a person changed stays and is named; further runs find nothing more to do."""
+    ran = bridge.run("uninstall", "--yes", "--format=json")
+    assert (ran.code, ran.codes) == (1, ["schedule-changed"])
+    assert ran.envelope["data"]["removed"] == ["the shim and its data from WordPress"]
+    (bridge.schedulers / "table").write_text(bridge.crontab.replace("*/7", "*/5"))
+    remain = (
+        "These remain on this machine: the state folder <folder>/state, the key file <folder>/key, "
+        "the config <folder>/config.yaml.\n"
+        "Remove them with `closte-bridge uninstall --purge`, and the program as you installed it.\n"
+        "Success: Removed closte-bridge from the network. All domains stay on Closte.\n"
+    )
+    shim = "Removed the shim and its data from WordPress.\n"
+    question = "Remove the schedule, the shim and its data from this network, and give up ownership? [y/n] "
+    assert bridge.run_asked("y\n", "uninstall").golden == (0, f"Removed {CRON}.\n{shim}{remain}", question)
+    assert bridge.run("uninstall", "--yes").golden == (0, shim + remain, "")
+    assert (bridge.crontab, all_that_is_ours(bridge.multisite)) == ("", [])
+    # A person wrote this config.
+    assert bridge.run("uninstall", "--purge", "--yes", "--format=json").envelope["data"] == {
+        "removed": ["the shim and its data from WordPress", "the state folder <folder>/state"],
+        "remaining": ["the key file <folder>/key", "the config <folder>/config.yaml"],
+    }
+    assert not bridge.state.exists()
+
+
 # Over SSH
 
 
@@ -189,6 +216,7 @@ def test_setup_over_ssh_with_a_password(multisite: Multisite, parts: Parts, tmp_
         interrupting(bridge, server, tmp_path, argv)
         setting_up(bridge, tmp_path, argv)
         running_again(bridge, argv)
+        purging(bridge, server, tmp_path)
 
 
 def trusting_stops(bridge: Bridge, folder: Path, argv: tuple[str, ...]) -> None:
@@ -241,3 +269,18 @@ def running_again(bridge: Bridge, argv: tuple[str, ...]) -> None:
     assert bridge.run("status").code == 0
     found = {row["check"]: row["status"] for row in bridge.run("doctor", "--format=json").envelope["data"]}
     assert [name for name, status in found.items() if status == "error"] == []
+
+
+def purging(bridge: Bridge, server: SshServer, folder: Path) -> None:
+    """As long as WordPress is broken, what is needed to finish stays."""
+    broken = bridge.multisite.path / "wp-config.php"
+    broken.rename(f"{broken}.away")
+    ran = bridge.run("uninstall", "--purge", "--yes", "--format=json")
+    broken.with_name("wp-config.php.away").rename(broken)
+    assert (ran.code, ran.codes[-1], ran.envelope["data"]["removed"]) == (5, "shim-not-removed", [CRON])
+    assert (folder / "states/example-net/ledger.sqlite3").exists()
+    assert bridge.run_asked("y\n" * 4, "uninstall", "--purge").code == 0
+    # The config names the folder of all state folders.
+    (folder / "states").rmdir()
+    assert (traces(bridge, folder), server.connections()) == ([], [])
+    assert all_that_is_ours(bridge.multisite) == []

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 WAYS = ("systemd", "cron", "none")
 _SYSTEM_PATH = ("/usr/local/bin", "/usr/bin", "/bin")
-_RUNS = {"watch": "`closte-bridge watch`", "timer": "a systemd unit", "cron": "cron or another scheduler"}
+SCHEDULERS = {"watch": "`closte-bridge watch`", "timer": "a systemd unit", "cron": "cron or another scheduler"}
+"""What runs closte-bridge, by the names of `status`."""
 
 
 def ways(environ: Mapping[str, str]) -> tuple[Way, ...]:
@@ -91,8 +92,8 @@ def _offer(app: App, engine: Engine, chosen: str | None, *, lasting: bool) -> tu
             case Condition.MISSING:
                 pass
     status = read_status(engine)
-    if status.running and status.schedule in _RUNS:
-        app.console.log(f"Scheduled: {_RUNS[status.schedule]} runs closte-bridge.")
+    if status.running and status.schedule in SCHEDULERS:
+        app.console.log(f"Scheduled: {SCHEDULERS[status.schedule]} runs closte-bridge.")
         return ()
     if app.overrides.ssh and engine.settings.source is None:
         return (_not_scheduled("The config lacks the network, so a schedule would not find it."),)

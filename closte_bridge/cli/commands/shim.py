@@ -222,7 +222,7 @@ def uninstall(app: App, keep_owner: bool) -> Result:
     ownership = "" if keep_owner else ", and give up ownership of this network"
     app.console.confirm(f"Remove the shim and its queued events{ownership}?")
     done = manage.uninstall(engine, keep_owner=keep_owner)
-    if problems := _left(done):
+    if problems := left_problems(done):
         return Result(exit_code=ExitCode.FAILURE, data=done._asdict(), rendered={Format.TABLE: ""}, errors=problems)
     effect = (
         "closte-bridge still owns the network."
@@ -237,7 +237,7 @@ def uninstall(app: App, keep_owner: bool) -> Result:
     )
 
 
-def _left(done: Uninstalled) -> tuple[Problem, ...]:
+def left_problems(done: Uninstalled) -> tuple[Problem, ...]:
     """Return an error for the files and one for the database entries that could not be removed."""
     problems = []
     if done.left:
