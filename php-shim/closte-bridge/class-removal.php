@@ -25,6 +25,10 @@ final class Removal {
 		unset( $failed );
 		$shared = self::is_shared();
 		$left   = $shared ? array() : self::remove_files();
+		if ( ! $shared ) {
+			// What people chose in the screen options.
+			\delete_metadata( 'user', 0, 'closte_bridge_per_page', '', true );
+		}
 		return \array_merge( $left, self::remove_rows( 'closte_bridge_events', $shared ), self::remove_rows( 'closte_bridge_domains', $shared ), self::remove_options( $keeps_owner ) );
 	}
 

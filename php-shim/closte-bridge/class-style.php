@@ -34,10 +34,10 @@ final class Style {
 	private static function css() {
 		return '.closte-bridge-yes-alt{color:#007017}.closte-bridge-warning{color:#996800}'
 			. '.closte-bridge-minus,.closte-bridge-editor-help{color:#646970}'
-			. '#closte-bridge-summary{margin:1em 0}#closte-bridge .widefat th[scope=row]{width:12em;text-align:start}'
+			. '#closte-bridge-summary{margin:1em 0}#closte-bridge table:not(.wp-list-table) th[scope=row]{width:7em;text-align:start}'
 			. '#closte-bridge code,.closte-bridge-copy code{overflow-wrap:anywhere}#closte-bridge-empty{max-width:60em}'
 			. '.closte-bridge-wide{overflow-x:auto}.closte-bridge-copy .success{color:#007017}'
-			. '@media screen and (min-width:783px){#closte-bridge .column-step{width:24%}#closte-bridge .column-live{width:6em}}';
+			. '@media screen and (min-width:783px){#closte-bridge table:not(.wp-list-table) th[scope=row]{width:12em}#closte-bridge .column-domain{width:17%}#closte-bridge .column-step{width:22%}#closte-bridge .column-live{width:6em}}';
 	}
 
 	/**

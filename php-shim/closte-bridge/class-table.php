@@ -228,12 +228,11 @@ final class Table extends \WP_List_Table {
 	 * @return string
 	 */
 	protected function column_cb( $item ) {
-		$domain = Markup::text( $item['domain'] );
 		return \sprintf(
-			'<label class="label-covers-full-cell"><span class="screen-reader-text">%s</span><input type="checkbox" name="domains[]" value="%s"></label>',
+			'<input type="checkbox" name="domains[]" value="%1$s" id="closte-bridge-%1$s"><label for="closte-bridge-%1$s"><span class="screen-reader-text">%2$s</span></label>',
+			\esc_attr( $item['domain'] ),
 			/* translators: %s: domain. */
-			\sprintf( esc_html__( 'Select %s', 'closte-bridge' ), $domain ),
-			\esc_attr( $item['domain'] )
+			\sprintf( esc_html__( 'Select %s', 'closte-bridge' ), Markup::text( $item['domain'] ) )
 		);
 	}
 

@@ -153,7 +153,14 @@ def test_page_shows_summary_views_domains_and_approvals(network: Multisite, admi
     assert listed("&view=failed") == ["late.example.com"]
     assert listed("&s=SHOP") == ["shop.example.com"]
     assert listed("&s=nothing") == []
+    path = page.link("All ")
+    rows = {"wp_screen_options[option]": "closte_bridge_per_page", "wp_screen_options[value]": "2"}
+    saved = admin.post(path, {**rows, "screenoptionnonce": page.field("screenoptionnonce")})
+    assert saved.status == 302
+    assert listed("") == ["bad.example.com", "late.example.com"]
+    assert listed("&paged=2") == ["shop.example.com"]
     assert listed("&view=odd%00&orderby=args&paged=-1") == listed("")
+    assert 'id="since-hide"' in page.text
 
 
 def test_each_domain_has_its_reasons(network: Multisite, admin: AdminSession) -> None:
@@ -321,6 +328,13 @@ def test_states_are_in_the_pages_of_the_plugin(network: Multisite, server: WebSe
     assert page.text.count('<div class="closte-bridge-state">') == 8
     # One for the menu and the notice, and one for the rows.
     assert "counted: 2 queries" in server.log.read_text()
+    found = re.search(r'name="(_ajax_(\w+)_nonce)" value="(\w+)"', page.text)
+    assert found
+    query = f"action=wu_list_table_fetch_ajax_results&table_id=domain_list_table&{found[1]}={found[3]}&s=d1"
+    search = admin.get(f"/wp-admin/admin-ajax.php?{query}&id={found[2]}").text
+    assert search.count("closte-bridge-state") == 1
+    assert "network\\/admin.php?page=closte-bridge&#038;domain=d1.example.com" in search
+    server.log.write_text("")
     (row, *_) = network.mappings()
     page = admin.get(f"/wp-admin/network/admin.php?page=wp-ultimo-edit-domain&id={row['id']}&model=domain")
     assert 'id="closte-bridge"' in page.text

@@ -135,7 +135,7 @@ def all_that_is_ours(multisite: Multisite) -> list[str]:
     """Return every trace of the project in the network: files, options, tables, jobs."""
     folder = multisite.path / MU_PLUGINS
     found = [str(path.relative_to(folder)) for path in folder.rglob("*closte*")]
-    for table, column in (("wp_sitemeta", "meta_key"), ("wp_options", "option_name")):
+    for table, column in (("wp_sitemeta", "meta_key"), ("wp_options", "option_name"), ("wp_usermeta", "meta_key")):
         rows = multisite.sql(f"SELECT {column} AS name FROM {table} WHERE {column} LIKE '%closte_bridge%'")
         found += [str(row["name"]) for row in rows]
     found += multisite.php_json("$GLOBALS['wpdb']->get_col(\"SHOW TABLES LIKE '%closte\\_bridge%'\")")

@@ -35,6 +35,8 @@ function closte_bridge_shim_uninstall( array $request ): array {
 		}
 	} else {
 		$left = closte_bridge_remove_files();
+		// What people chose in the screen options.
+		delete_metadata( 'user', 0, 'closte_bridge_per_page', '', true );
 	}
 	return array(
 		'result'           => 'done',
