@@ -20,6 +20,9 @@ final class Panel {
 	/** Next steps that ask the customer to wait. */
 	const WAITING = array( 'dns-propagating', 'default-certificate' );
 
+	/** A check that is due longer than this many seconds has no time: the engine may be offline. */
+	const LATE = 900;
+
 	/** Maximum numbers of records, and of values of a record. */
 	const MOST_RECORDS = 20;
 	const MOST_VALUES  = 10;
@@ -71,8 +74,8 @@ final class Panel {
 		$state   = self::state( $domain, $row );
 		$times   = self::times( $row );
 		$message = null === $noted ? '' : ( $noted
-			? __( 'The check has started. This page updates when it ends.', 'closte-bridge' )
-			: __( 'This domain was checked a moment ago. Wait a minute, then try again.', 'closte-bridge' ) );
+			? __( 'The check was requested. This page updates when it ends.', 'closte-bridge' )
+			: __( 'A check was requested a moment ago. Wait a minute, then try again.', 'closte-bridge' ) );
 		$html    = '<div class="closte-bridge-panel" data-url="' . \esc_url( $url ) . '" data-digest="' . \md5( $state ) . '">'
 			. '<h1 class="closte-bridge-title" tabindex="-1">' . \esc_html( $domain ) . '</h1>'
 			. '<div class="closte-bridge-state">' . $state . '</div>'
@@ -323,7 +326,7 @@ final class Panel {
 		if ( $next > $now ) {
 			/* translators: %s: duration, such as "5 minutes". */
 			$texts[] = \sprintf( __( 'Next check in %s.', 'closte-bridge' ), \human_time_diff( $now, $next ) );
-		} elseif ( $next > 0 || ! $row ) {
+		} elseif ( $next > $now - self::LATE || ! $row ) {
 			$texts[] = __( 'The next check starts soon.', 'closte-bridge' );
 		}
 		return \esc_html( \implode( ' ', $texts ) );

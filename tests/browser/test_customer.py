@@ -60,7 +60,7 @@ def test_owner_learns_what_to_do(visit: Callable[..., Page], network: BrowserNet
     assert message.splitlines()[1:] == ["A shop.example.com 192.0.2.10"]
     assert serious_violations(page, DIALOG, ".closte-bridge-cell") == []
     dialog.get_by_role("button", name="Check now").click()
-    dialog.get_by_text("The check has started.").wait_for()
+    dialog.get_by_text("The check was requested.").wait_for()
     asked = [(kind, site, domain) for kind, site, domain, _ in events(network.multisite)]
     assert asked == [("check", network.sites[OWNER], "shop.example.com")]
     dialog.get_by_role("button", name="Check now").click()
@@ -144,7 +144,7 @@ def test_everything_works_without_script(visit: Callable[..., Page], network: Br
     assert page.get_by_role("heading", level=1).inner_text() == "shop.example.com"
     assert page.get_by_role("button", name=re.compile("^Copy")).count() == 0
     page.get_by_role("button", name="Check now").click()
-    assert "The check has started." in page.inner_text("body")
+    assert "The check was requested." in page.inner_text("body")
     assert [kind for kind, *_ in events(network.multisite)] == ["check"]
     page.goto(ACCOUNT.format(OWNER))
     page.get_by_role("link", name="Check a domain").click()
