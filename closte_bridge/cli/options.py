@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Decorated = TypeVar("Decorated", bound="Callable[..., Any] | click.Command")
 
-OPTIONAL_VALUE = ("--debug", "--skip-plugins", "--wait")
+OPTIONAL_VALUE = ("--debug", "--listen", "--skip-plugins", "--wait")
 """Options with an optional value, which must follow `=`."""
 
 

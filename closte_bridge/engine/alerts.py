@@ -133,15 +133,18 @@ def _opened(settings: Settings, failures: list[BridgeError]) -> tuple[Ledger | N
 def _write_metrics(
     engine: Engine, report: RunReport | None, exit_code: int, meta: dict[str, str], ledger: Ledger | None
 ) -> None:
-    from closte_bridge.engine import metrics  # noqa: PLC0415 - 60 ms, only if a file is configured
-
-    path = metrics.metrics_path(engine.settings)
-    if path is None:
+    if engine.settings.metrics_file is None and not engine.keeps_metrics:
         return
+    from closte_bridge.engine import metrics  # noqa: PLC0415 - 60 ms, only if metrics are configured
+
     # With checks disabled, old results are meaningless.
     checks = metrics.check_counts(ledger, engine.clock.now()) if ledger and engine.settings.checks else None
     problems = open_problems(ledger) if ledger else {}
-    metrics.write(path, metrics.render(report, engine.cost, engine.settings, meta, exit_code, checks, problems))
+    found = metrics.of_run(report, engine.cost, engine.settings, meta, exit_code, checks, problems)
+    if engine.keeps_metrics:
+        engine.metrics = tuple(found.collect())
+    if path := metrics.metrics_path(engine.settings):
+        metrics.write(path, metrics.rendered(found))
 
 
 def _notify(

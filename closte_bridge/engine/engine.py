@@ -20,6 +20,8 @@ from closte_bridge.planning.desired import DomainPolicy
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from prometheus_client import Metric
+
     from closte_bridge.checks.dns import NetworkBoundary
     from closte_bridge.config.model import Settings
     from closte_bridge.hosting import HostingApi
@@ -33,7 +35,8 @@ class Engine:
     """Engine of one network: its settings, ledger (None before adoption), clock and cost so far.
 
     `edges` redirects DNS checks in tests. `head` is a `wp` that was started before the settings were loaded. `waits`
-    is what the engine waits for, by the network's name, for display.
+    is what the engine waits for, by the network's name, for display. With `keeps_metrics`, a run leaves its `metrics`
+    here.
     """
 
     settings: Settings
@@ -44,6 +47,8 @@ class Engine:
     edges: NetworkBoundary | None = None
     head: Prestart | None = None
     waits: dict[str, str] = field(default_factory=dict)
+    keeps_metrics: bool = False
+    metrics: tuple[Metric, ...] = ()
 
     @contextmanager
     def opened(self) -> Iterator[Engine]:

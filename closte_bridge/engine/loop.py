@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 TRIGGER_FILE = "trigger"
 HEARTBEAT_FILE = "heartbeat"
-# Seconds between checks of the trigger file: an event is handled within about this time.
-_POLL = 0.5
+POLL = 0.5
+"""Seconds between checks of the trigger file: an event is handled within about this time."""
 # Seconds between heartbeats: a file for the shim, the watchdog for systemd.
 _HEARTBEAT = 5.0
-# Minimum seconds between two runs of `watch`.
-_PAUSE = 1.0
+PAUSE = 1.0
+"""Minimum seconds between two runs of `watch`."""
 # Seconds without a run after which a series of runs has ended.
 _CALM = 60.0
 _LOCKED_RETRY = 5.0
@@ -113,12 +113,12 @@ def next_due(report: RunReport, now: float, interval: float) -> float:
     if verified and verified.next_check is not None:
         # Wait briefly before processing checks left over from the last run.
         overdue = verified.next_check <= report.view.now
-        ends.append(now + _PAUSE if overdue else max(verified.next_check, now + _CHECKS_APART))
+        ends.append(now + PAUSE if overdue else max(verified.next_check, now + _CHECKS_APART))
     if verified and ((verified.moves_later and not verified.trouble) or verified.proven):
         # Stage changes are left over (and did not fail), or a `www.` form can be added now.
-        ends.append(now + _PAUSE)
+        ends.append(now + PAUSE)
     if report.refresh_due is not None:
-        ends.append(max(report.refresh_due, now + _PAUSE))
+        ends.append(max(report.refresh_due, now + PAUSE))
     return min([now + interval, *ends])
 
 
@@ -127,7 +127,7 @@ def run_repeatedly(
     run: Callable[[int], float | None],
     waiter: Waiter,
     *,
-    pauses: Sequence[float] = (_PAUSE,),
+    pauses: Sequence[float] = (PAUSE,),
     ended: Callable[[], bool] = lambda: False,
     alive: Callable[[], None] = lambda: None,
 ) -> int:
@@ -155,7 +155,7 @@ def run_repeatedly(
                 break
             before = now
             alive()
-            waiter.pause(min(_POLL, due - now))
+            waiter.pause(min(POLL, due - now))
     return seen
 
 
@@ -199,7 +199,7 @@ class WatchLoop:
             while not stop.is_set():
                 run_repeatedly(
                     self.folder,
-                    self._once,
+                    self.once,
                     self.waiter,
                     ended=lambda: stop.is_set() or reload.is_set(),
                     alive=self.alive,
@@ -208,18 +208,20 @@ class WatchLoop:
                     reload.clear()
                     folder = self.reload()
                     if folder != self.folder:
-                        self._leave()
+                        self.leave()
                         self.folder = folder
         except KeyboardInterrupt:
             pass  # a signal: the ledger holds everything that was begun
         finally:
-            self._leave()
+            self.leave()
 
-    def _leave(self) -> None:
+    def leave(self) -> None:
+        """Remove the heartbeat file: the loop has ended."""
         with contextlib.suppress(OSError):
             (self.folder / HEARTBEAT_FILE).unlink()
 
-    def _once(self, seen: int) -> float:
+    def once(self, seen: int) -> float:
+        """Make one run and return when the next one is due. `seen` is the stamp of the trigger file from before it."""
         self.seen = seen
         self._give_way = YieldToEvents(self.folder, self.waiter.now, seen)
         self._last_heartbeat = 0.0

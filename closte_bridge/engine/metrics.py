@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
-from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily
+from prometheus_client.registry import Collector
 
 from closte_bridge.config.model import DEFAULT_NETWORK
 from closte_bridge.engine.files import write_whole
@@ -18,7 +20,7 @@ from closte_bridge.ledger.meta import LAST_RUN, LAST_SUCCESS
 from closte_bridge.planning.model import HoldCode
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from closte_bridge.config.model import Settings
@@ -72,7 +74,7 @@ def check_counts(ledger: Ledger, now: float) -> CheckCounts:
     return CheckCounts(*check_states.tally(ledger), expired=expired, expiring=len(ends) - expired)
 
 
-def render(
+def of_run(
     report: RunReport | None,
     cost: Cost,
     settings: Settings,
@@ -80,8 +82,8 @@ def render(
     exit_code: int,
     checks: CheckCounts | None = None,
     problems: dict[str, float] | None = None,
-) -> bytes:
-    """Return the exposition text.
+) -> CollectorRegistry:
+    """Return the metrics of a run.
 
     `meta` is from the ledger; `problems` is the start of each open problem, by code. `report` is None if the run failed
     early; `checks` is None without a ledger or with checks disabled.
@@ -106,7 +108,38 @@ def render(
         _of_checks(gauges, checks)
     if report is not None:
         _of_plan(gauges, report)
-    return generate_latest(gauges.registry)
+    return gauges.registry
+
+
+class _Together(Collector):
+    """Metrics of several networks: each metric once, with the samples of all."""
+
+    def __init__(self, networks: Iterable[Iterable[Metric]]) -> None:
+        self._networks = networks
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the metrics."""
+        found: dict[str, Metric] = {}
+        for network in self._networks:
+            for one in network:
+                if one.name not in found:
+                    found[one.name] = Metric(one.name, one.documentation, one.type)
+                found[one.name].samples += one.samples
+        yield from found.values()
+
+
+def together(networks: Iterable[Iterable[Metric]], wake_ups: Mapping[str, int]) -> bytes:
+    """Return the exposition text for the metrics of several networks, and the number of wake-ups by result."""
+    text = "Requests to the listener by result."
+    counter = CounterMetricFamily(f"{_PREFIX}_wake_ups", text, labels=["result"])
+    for result, count in wake_ups.items():
+        counter.add_metric([result], count)
+    return rendered(_Together([*networks, [counter]]))
+
+
+def rendered(metrics: Collector) -> bytes:
+    """Return the exposition text."""
+    return generate_latest(metrics)
 
 
 def _of_checks(gauges: _Gauges, checks: CheckCounts) -> None:

@@ -70,8 +70,9 @@ def environment(environ: Mapping[str, str]) -> dict[str, str]:
 class Entry(NamedTuple):
     """The network's entry in the shim's configuration: how to trigger a sync.
 
-    `engine` is the command to start, with the method `start`, the variables `environment` and the user id `user`.
-    `wake` is the method that `shim install` asked for. All of it is None over SSH: closte-bridge is on another machine.
+    `engine` is the command to start, with the method `start`, the variables `environment` and the user id `user`. All
+    of that is None over SSH: closte-bridge is on another machine. `wake` is the method that `shim install` asked for,
+    `url` the address of the listener.
     """
 
     engine: list[str] | None
@@ -80,17 +81,19 @@ class Entry(NamedTuple):
     start: list[str] | None = None
     environment: dict[str, str] | None = None
     user: int | None = None
+    url: str | None = None
 
     @classmethod
     def decode(cls, config: Mapping[str, object]) -> Entry:
         """Read an entry from WordPress; values of another type count as missing."""
-        user, file = config.get("user"), config.get("trigger_file")
+        user, file, url = (config.get(name) for name in ("user", "trigger_file", "url"))
         return cls(
             engine=_words(config.get("engine")),
             wake=str(config.get("wake", "")),
             trigger_file=file if isinstance(file, str) else None,
             start=_words(config.get("start")),
             user=user if isinstance(user, int) else None,
+            url=url if isinstance(url, str) else None,
         )
 
 
@@ -104,7 +107,9 @@ def entry_for(settings: Settings, environ: Mapping[str, str], options: list[str]
     `options` are the global options of this call, which the triggered sync needs too.
     """
     if settings.wp.is_remote:
-        return Entry(engine=None, wake="auto", trigger_file=None)
+        # The other methods need a common machine.
+        own = wake if wake in {"auto", "url", "none"} else "auto"
+        return Entry(engine=None, wake=own, trigger_file=None, url=settings.wake_url)
     return Entry(
         engine=[*program(), *options],
         wake=wake,
@@ -112,6 +117,7 @@ def entry_for(settings: Settings, environ: Mapping[str, str], options: list[str]
         start=find_way(),
         environment=environment(environ),
         user=os.geteuid(),
+        url=settings.wake_url,
     )
 
 
@@ -123,8 +129,9 @@ def moved(entry: Entry, settings: Settings, root: str) -> list[str]:
     """
     words = entry.engine
     installation = not settings.wp.is_remote
+    address = [] if entry.url == settings.wake_url else ["`wake_url`"]
     if not installation or not words:
-        return [] if installation == bool(words) else ["the machine"]
+        return [*([] if installation == bool(words) else ["the machine"]), *address]
     path = _option(words, "path") or settings.wp.path
     source = settings.source and str(settings.source.absolute())
     name = _option(words, "network")
@@ -136,7 +143,7 @@ def moved(entry: Entry, settings: Settings, root: str) -> list[str]:
         "the state folder": entry.trigger_file != str(settings.state_dir.absolute() / TRIGGER_FILE),
         "the user": entry.user != os.geteuid(),
     }
-    return [what for what, differs in differences.items() if differs]
+    return [*(what for what, differs in differences.items() if differs), *address]
 
 
 def starts_us(entry: Entry, settings: Settings, root: str) -> bool:

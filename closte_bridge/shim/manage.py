@@ -71,14 +71,16 @@ def install(engine: Engine, entry: Entry, *, rotate: bool = False) -> None:
             (state_dir / name).unlink()
 
 
-def status(engine: Engine, *, probe: bool = False) -> ShimStatus:
-    """Return the state of the installed shim. With `probe`, test the event table with a row that is deleted again.
+def status(engine: Engine, *, probe: bool = False, wake: bool = False) -> ShimStatus:
+    """Return the state of the installed shim.
+
+    With `probe`, test the event table with a row that is deleted again. With `wake`, test that a wake-up arrives.
 
     Raises UnreadableError if `wp` failed.
     """
     return _ask(
         engine,
-        {"do": "status", "files": texts(), "probe": probe},
+        {"do": "status", "files": texts(), "probe": probe, "wake": wake},
         lambda answer, identity: ShimStatus.decode(answer, engine.settings, identity),
     )
 

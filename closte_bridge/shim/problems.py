@@ -62,12 +62,21 @@ def of_installation(found: ShimStatus) -> Iterator[ShimProblem]:
         yield ShimProblem(code="shim-secret", message=text, hint=_AGAIN)
 
 
+def of_wake(found: ShimStatus) -> Iterator[ShimProblem]:
+    """Yield a problem if a test of the wake-up failed."""
+    if found.wake:
+        text = f"Wake-ups do not reach closte-bridge at `wake_url`: {found.wake}."
+        hint = "Check that `closte-bridge watch --listen` is running, and the proxy in front of it."
+        yield ShimProblem(code="shim-wake", message=text, hint=hint)
+
+
 def of_all(found: ShimStatus, environ: Mapping[str, str]) -> Iterator[ShimProblem]:
     """Yield all problems. Starts closte-bridge with the variables of `environ` that the shim keeps."""
     yield from of_installation(found)
     if found.installed != "no":
         yield from _of_engine(found, environ)
         yield from of_starting(found)
+        yield from of_wake(found)
         if found.oldest is not None and found.oldest > _OVERDUE:
             oldest = counted(found.oldest // 60, "minute")
             text = f"Queued: {counted(found.events, 'event')}, the oldest for {oldest}."

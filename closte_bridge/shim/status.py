@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Trigger(NamedTuple):
-    """How the shim triggers a sync: `file`, `process` or `poll`; and the reason as a sentence."""
+    """How the shim triggers a sync: `file`, `url`, `process` or `poll`; and the reason as a sentence."""
 
     method: str
     why: str
@@ -32,7 +32,8 @@ class ShimStatus:
     installation that owns the network, `active` whether the shim replaces the built-in provider, and `silence` the age
     of the last heartbeat in seconds. `answer` is what the loaded shim says about its trigger. `moved` names everything
     that moved since the installation, unless another installation is the owner. `starts_us` is whether the shim starts
-    exactly this program, `shares_secret` whether it has the same secret.
+    exactly this program, `shares_secret` whether it has the same secret. `wake` is why a test of the wake-up failed, as
+    a clause; "" if it arrived, None without a test.
     """
 
     folder: str
@@ -52,6 +53,7 @@ class ShimStatus:
     moved: tuple[str, ...]
     starts_us: bool
     shares_secret: bool
+    wake: str | None = None
 
     @classmethod
     def decode(cls, answer: Mapping[str, object], settings: Settings, engine: str | None) -> ShimStatus:
@@ -67,6 +69,7 @@ class ShimStatus:
         managed = entry if owner in {None, engine} else None
         root = str(answer["root"])
         secret, own = answer.get("secret"), shim_secret(settings.state_dir)
+        wake = answer.get("wake")
         return cls(
             folder=str(answer["folder"]),
             version=_text(answer["version"]),
@@ -86,6 +89,7 @@ class ShimStatus:
             starts_us=managed is not None and starts_us(managed, settings, root),
             # An older shim has no secret.
             shares_secret=managed is None or secret is None or bool(own and own.fingerprint() == secret),
+            wake=wake if isinstance(wake, str) else None,
         )
 
     @property

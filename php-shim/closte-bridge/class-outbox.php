@@ -220,9 +220,10 @@ final class Outbox {
 				$rows[] = self::row( $network_id, 'everything' );
 			}
 		}
-		if ( self::write( run( 'Events', 'given_up', array( $rows ) ) ) ) {
+		$newest = self::write( run( 'Events', 'given_up', array( $rows ) ) );
+		if ( $newest ) {
 			foreach ( $networks as $network_id ) {
-				run( 'Trigger', 'engine', array( $network_id ) );
+				run( 'Trigger', 'engine', array( $network_id, $newest ) );
 			}
 		}
 	}
@@ -260,7 +261,7 @@ final class Outbox {
 	 * Insert the rows with one statement.
 	 *
 	 * @param array $rows The rows.
-	 * @return bool Whether this succeeded.
+	 * @return int The ID of one of them; 0 if this failed.
 	 */
 	private static function write( array $rows ) {
 		global $wpdb;
@@ -292,6 +293,6 @@ final class Outbox {
 			}
 		}
 		$wpdb->suppress_errors( $suppressed );
-		return (bool) $written;
+		return $written ? \max( 1, $id ) : 0;
 	}
 }

@@ -173,13 +173,25 @@ final class Routes {
 	}
 
 	/**
-	 * Return what identifies the secret of this network but does not reveal it, for `closte-bridge shim status`.
+	 * Return what identifies the secret of a network but does not reveal it.
 	 *
+	 * @param int|null $network_id The network; null for this one.
 	 * @return string '' if this process cannot read one.
 	 */
-	public static function fingerprint() {
-		$secret = self::secret( \get_current_network_id() );
+	public static function fingerprint( $network_id = null ) {
+		$secret = self::secret( null === $network_id ? \get_current_network_id() : $network_id );
 		return '' === $secret ? '' : \substr( \hash( 'sha256', "closte-bridge key $secret" ), 0, 16 );
+	}
+
+	/**
+	 * Sign lines of text with the secret of a network.
+	 *
+	 * @param array $lines      The lines.
+	 * @param int   $network_id The network.
+	 * @return string
+	 */
+	public static function signature( array $lines, $network_id ) {
+		return \hash_hmac( 'sha256', \implode( "\n", $lines ), self::secret( $network_id ) );
 	}
 
 	/**

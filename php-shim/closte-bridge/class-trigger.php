@@ -1,6 +1,6 @@
 <?php
 /**
- * Triggers a sync: touches a file that `closte-bridge watch` checks, or starts a process.
+ * Triggers a sync: touches a file that `closte-bridge watch` checks, sends it a request, or starts a process.
  *
  * @package Closte_Bridge
  */
@@ -40,12 +40,15 @@ final class Trigger {
 	 * Trigger a sync of a network.
 	 *
 	 * @param int|null $network_id The network; null for this one.
+	 * @param int      $newest     The ID of its newest event.
 	 */
-	public static function engine( $network_id = null ) {
+	public static function engine( $network_id = null, $newest = 0 ) {
 		$config = self::config( $network_id );
 		$method = self::method( $config );
 		if ( 'file' === $method[0] ) {
 			@\touch( $config['trigger_file'] ); // phpcs:ignore -- a full disk only delays the sync.
+		} elseif ( 'url' === $method[0] ) {
+			run( 'Wake', 'later', array( null === $network_id ? \get_current_network_id() : $network_id, $newest ) );
 		} elseif ( 'process' === $method[0] && ! self::is_pending( $config['trigger_file'] ) && ! self::is_at_work( $config['trigger_file'] ) ) {
 			// Start without further delay: an engine that found its lock taken by this check has exited.
 			self::note_start( $config['trigger_file'] );
@@ -133,33 +136,78 @@ final class Trigger {
 	 * Choose the trigger method and return it with the reason.
 	 *
 	 * @param array $config From `config`.
-	 * @return array `file`, `process` or `poll`, and a sentence for `closte-bridge shim status`, which is not translated.
+	 * @return array `file`, `url`, `process` or `poll`, and a sentence for `closte-bridge shim status`, which is not translated.
 	 */
 	public static function method( array $config ) {
 		$mode = \defined( 'CLOSTE_BRIDGE_WAKE' ) ? CLOSTE_BRIDGE_WAKE : ( isset( $config['wake'] ) ? $config['wake'] : 'auto' );
-		if ( ! \in_array( $mode, array( 'auto', 'file', 'process', 'none' ), true ) ) {
-			return array( 'poll', 'CLOSTE_BRIDGE_WAKE must be "auto", "file", "process" or "none".' );
+		if ( ! \in_array( $mode, array( 'auto', 'file', 'url', 'process', 'none' ), true ) ) {
+			return array( 'poll', 'CLOSTE_BRIDGE_WAKE must be "auto", "file", "url", "process" or "none".' );
 		}
 		if ( 'none' === $mode ) {
 			return array( 'poll', 'Triggering is disabled.' );
 		}
-		if ( empty( $config['trigger_file'] ) || empty( $config['engine'] ) || ! \is_array( $config['engine'] ) ) {
-			return array( 'poll', 'closte-bridge runs on another machine.' );
-		}
-		if ( \function_exists( 'posix_geteuid' ) && isset( $config['user'] ) && \posix_geteuid() !== $config['user'] ) {
-			return array( 'poll', 'PHP runs as a different user than closte-bridge.' );
-		}
-		$folder = \dirname( $config['trigger_file'] );
-		$usable = @\is_dir( $folder ) && @\is_writable( $folder ); // phpcs:ignore -- open_basedir complains.
-		if ( 'process' !== $mode && $usable && ( 'file' === $mode || self::is_watched( $folder ) ) ) {
+		$here = self::why_not_here( $config );
+		$file = '' === $here && ( 'auto' === $mode || 'file' === $mode ) && self::is_usable( $config );
+		if ( $file && ( 'file' === $mode || self::is_watched( \dirname( $config['trigger_file'] ) ) ) ) {
 			return array( 'file', 'file' === $mode ? 'The method "file" is set.' : '`closte-bridge watch` is running.' );
 		}
+		$url = self::why_no_url( $config, $mode );
+		if ( '' === $url || 'url' === $mode ) {
+			return '' === $url ? array( 'url', '`wake_url` is set.' ) : array( 'poll', $url );
+		}
+		if ( '' !== $here ) {
+			return array( 'poll', 'auto' !== $mode || empty( $config['url'] ) ? $here : $url );
+		}
 		$why = 'file' === $mode ? '' : self::why_no_process( $config );
-		if ( '' === $why && ! $usable ) {
+		if ( '' === $why && ! self::is_usable( $config ) ) {
 			// Even if the user ID is unknown: each event would start an engine that cannot write there and exits.
 			$why = 'PHP cannot write to the state folder.';
 		}
 		return '' === $why ? array( 'process', 'PHP starts closte-bridge.' ) : array( 'poll', $why );
+	}
+
+	/**
+	 * Return why PHP and the engine have no files and no processes in common.
+	 *
+	 * @param array $config From `config`.
+	 * @return string A sentence, or ''.
+	 */
+	private static function why_not_here( array $config ) {
+		if ( empty( $config['trigger_file'] ) || empty( $config['engine'] ) || ! \is_array( $config['engine'] ) ) {
+			return 'closte-bridge runs on another machine.';
+		}
+		$other = \function_exists( 'posix_geteuid' ) && isset( $config['user'] ) && \posix_geteuid() !== $config['user'];
+		return $other ? 'PHP runs as a different user than closte-bridge.' : '';
+	}
+
+	/**
+	 * Return whether PHP can write to the state folder.
+	 *
+	 * @param array $config From `config`.
+	 * @return bool
+	 */
+	private static function is_usable( array $config ) {
+		$folder = \dirname( $config['trigger_file'] );
+		return @\is_dir( $folder ) && @\is_writable( $folder ); // phpcs:ignore -- open_basedir complains.
+	}
+
+	/**
+	 * Return why no request wakes the engine.
+	 *
+	 * @param array  $config From `config`.
+	 * @param string $mode   The method that is set.
+	 * @return string A sentence, or ''.
+	 */
+	private static function why_no_url( array $config, $mode ) {
+		if ( empty( $config['url'] ) ) {
+			return '`wake_url` is not set.';
+		}
+		if ( 'auto' !== $mode && 'url' !== $mode ) {
+			return \sprintf( 'The method "%s" is set.', $mode );
+		}
+		$why = run( 'Wake', 'why_not', array( $config ) );
+		// `run` returns the argument if the part is missing or failed.
+		return \is_string( $why ) ? $why : 'The shim is damaged.';
 	}
 
 	/**

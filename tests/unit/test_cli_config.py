@@ -95,6 +95,8 @@ http:
   timeout: 10s  # default
 metrics_file: null  # default
 on_problem: []  # default
+on_domain: []  # default
+notify: []  # default
 """
 
 
@@ -107,7 +109,7 @@ def test_config_show_lists_values_and_origins(run: Run, tmp_path: Path) -> None:
         SHOWN.replace("<folder>", str(tmp_path)),
         "",
     )
-    assert run(*argv, "--format=count").out == "41\n"
+    assert run(*argv, "--format=count").out == "43\n"
     assert run(*argv, "--fields=key,origin", "--format=csv").out.startswith("key,origin\napi_url,default\n")
     assert run(*argv, "--field=key").out.startswith("api_url\napi_key_file\nstate_dir\nwp.command\n")
     assert run("@prod", *argv, "--format=table").out.count("default\twp.alias\t@prod\t@prod\n") == 1

@@ -357,7 +357,7 @@ def test_year_of_events_neither_drifts_nor_piles_up(tmp_path: Path) -> None:
     loop = Loop(tmp_path, waiter, work, interval=21_600.0)
     glance = 300.0
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("closte_bridge.engine.loop._POLL", glance)
+        patch.setattr("closte_bridge.engine.loop.POLL", glance)
         loop.run()
     assert max(gaps) <= 21_600.0 + 2
     assert min(gaps[1:]) >= 1.0

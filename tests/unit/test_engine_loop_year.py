@@ -204,7 +204,7 @@ def test_year_with_the_real_ledger_stays_on_time_and_bounded(folder: Path, monke
             signals.stop.set()
         return sync(engine, RunRequest(), command="watch")
 
-    monkeypatch.setattr("closte_bridge.engine.loop._POLL", 900.0)
+    monkeypatch.setattr("closte_bridge.engine.loop.POLL", 900.0)
     WatchLoop(
         folder=folder, interval=DAY / 2, work=work, tell=_fail, sign=lambda _: None, reload=lambda: folder,
         waiter=world, signals=signals,

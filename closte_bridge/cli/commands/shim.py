@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from closte_bridge.shim.status import ShimStatus
 
 FIELDS = ("installed", "version", "folder", "active", "heartbeat", "trigger", "why", "events_waiting", "last_triggered")
-_EXTRA = ("files", "table", "owner", "oldest_event", "quarantined", "engine", "trigger_file", "trigger_set")
+_EXTRA = ("files", "table", "owner", "oldest_event", "quarantined", "engine", "trigger_file", "trigger_set",
+          "wake_url")  # fmt: skip
 _FORMATS = (Format.TABLE, Format.CSV, Format.JSON, Format.YAML)
 
 _INSTALL = """
@@ -96,6 +97,7 @@ def trigger_sentence(found: ShimStatus) -> str:
     """Return how the shim triggers a sync, as one or two sentences."""
     sentences = {
         "file": "It updates the trigger file that `closte-bridge watch` or a path unit monitors.",
+        "url": "It wakes `closte-bridge watch --listen` at `wake_url` whenever a domain changes.",
         "process": "It starts a sync whenever a domain changes.",
     }
     method, why = found.trigger
@@ -122,9 +124,9 @@ def is_installed(engine: Engine) -> bool:
 @shim.command("install", cls=BridgeCommand, short_help="Install or update the shim.", epilog=_INSTALL)
 @click.option(
     "--wake",
-    type=Choice(["auto", "file", "process", "none"]),
+    type=Choice(["auto", "file", "url", "process", "none"]),
     default="auto",
-    metavar="<auto|file|process|none>",
+    metavar="<auto|file|url|process|none>",
     help="Method to trigger a sync. Default: auto, the first one that works.",
 )
 @click.option("--rotate", is_flag=True, help="Replace the secret that signs requests to WordPress.")
@@ -135,7 +137,8 @@ def install(app: App, wake: str, rotate: bool) -> Result:
     """Install or update the shim in WordPress' mu-plugins folder.
 
     The shim stores the paths of closte-bridge, its config and its state folder: reinstall it if they change. Never
-    overwrites files that closte-bridge did not create. With --ssh, the shim queues events for the next sync.
+    overwrites files that closte-bridge did not create. With --ssh, the shim calls `wake_url`, or queues events for the
+    next sync.
     """
     engine = engine_of(app, app.network())
     found = run_install(app, engine, wake, rotate=rotate)
@@ -173,6 +176,7 @@ def _data(engine: Engine, found: ShimStatus) -> dict[str, object]:
         "engine": entry and entry.engine,
         "trigger_file": entry and entry.trigger_file,
         "trigger_set": entry and entry.wake,
+        "wake_url": entry and entry.url,
     }
 
 
@@ -183,11 +187,11 @@ def _data(engine: Engine, found: ShimStatus) -> dict[str, object]:
 def status(app: App) -> Result:
     """Show whether the shim is installed and active, how it triggers a sync, and how many events wait.
 
-    Also tests whether WordPress can start closte-bridge and store events. The test runs through `wp`: the web server's
-    PHP settings may differ. Exits with code 1 if there is a problem.
+    Also tests whether WordPress can start closte-bridge or wake it, and store events. The test runs through `wp`: the
+    web server's PHP settings may differ. Exits with code 1 if there is a problem.
     """
     engine = engine_of(app, app.network())
-    found = manage.status(engine, probe=True)
+    found = manage.status(engine, probe=True, wake=True)
     data = _data(engine, found)
     problems = _problems([*of_all(found, app.environ), *of_triggering(engine.settings.state_dir)])
     if data["quarantined"]:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from prometheus_client import Metric
+
     from closte_bridge.cli.context import App
     from closte_bridge.cli.syncing import RunMessages
     from closte_bridge.config.model import Settings
@@ -68,7 +70,10 @@ class ChangeReporter:
 
 
 class WatchedNetwork:
-    """A network with its loop. `sign` is called with a sentence after each run, and as a heartbeat with ""."""
+    """A network with its loop. `sign` is called with a sentence after each run, and as a heartbeat with "".
+
+    `failing` is whether its last run failed, and `metrics` are those of its last run, if the listener shows them.
+    """
 
     def __init__(
         self,
@@ -84,6 +89,8 @@ class WatchedNetwork:
         self._app = app
         self._signals = signals
         self.settings = settings
+        self.failing = False
+        self.metrics: tuple[Metric, ...] = ()
         self._reporter = ChangeReporter(app, prefix)
         self.pulse = NetworkPulse(settings, self._reporter.pulse)
         self.loop = WatchLoop(
@@ -100,20 +107,29 @@ class WatchedNetwork:
     def use(self, settings: Settings) -> None:
         """Use other settings from the next run on."""
         self.settings = settings
+        if self.loop.folder != settings.state_dir:
+            self.loop.leave()
+            self.loop.folder = settings.state_dir
         self.pulse = NetworkPulse(settings, self._reporter.pulse)
 
     def _work(self) -> RunReport:
         # A service runs for months: free memory before each run.
         gc.collect()
         engine = engine_of(self._app, self.settings)
-        report, words = sync_one(
-            engine,
-            RunRequest(),
-            "watch",
-            should_stop=self._stopping,
-            should_yield=self.loop.should_yield,
-            origin=RunOrigin("watch", self.loop.interval),
-        )
+        engine.keeps_metrics = self.settings.listen_metrics
+        self.failing = True
+        try:
+            report, words = sync_one(
+                engine,
+                RunRequest(),
+                "watch",
+                should_stop=self._stopping,
+                should_yield=self.loop.should_yield,
+                origin=RunOrigin("watch", self.loop.interval),
+            )
+        finally:
+            self.metrics = engine.metrics or self.metrics
+        self.failing = False
         self._note(None)
         self._reporter.run(report, words)
         self._app.console.debug("watch", engine.cost.sentence())

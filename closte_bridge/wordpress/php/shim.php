@@ -315,7 +315,8 @@ function closte_bridge_can_store_events( string $table ): bool {
 /**
  * Return the status of the shim.
  *
- * @param array $request `files`: name => text in base64, of this version; `probe`: whether to test that events can be stored.
+ * @param array $request `files`: name => text in base64, of this version; `probe`: whether to test that events can be stored;
+ *                       `wake`: whether to test a wake-up.
  * @return array
  */
 function closte_bridge_shim_status( array $request ): array {
@@ -338,6 +339,8 @@ function closte_bridge_shim_status( array $request ): array {
 		? closte_bridge_rows( $wpdb->prepare( "SELECT COUNT(*), MIN(created_at) FROM $table WHERE network_id = %d", $id ) )[0]
 		: array( 0, null );
 	$config    = closte_bridge_shim_config()[ $id ] ?? null;
+	$trigger   = is_array( $config ) ? closte_bridge_call_shim( 'Trigger', 'method', array( $config ) ) : null;
+	$tests     = ! empty( $request['wake'] ) && is_array( $trigger ) && 'url' === $trigger[0];
 	return array(
 		'folder'   => WPMU_PLUGIN_DIR,
 		'root'     => ABSPATH,
@@ -354,7 +357,8 @@ function closte_bridge_shim_status( array $request ): array {
 		'owner'    => closte_bridge_owner_engine( $id ),
 		'active'   => (bool) closte_bridge_call_shim( 'Owner', 'is_active' ),
 		'silence'  => closte_bridge_call_shim( 'Owner', 'silence' ),
-		'trigger'  => is_array( $config ) ? closte_bridge_call_shim( 'Trigger', 'method', array( $config ) ) : null,
+		'trigger'  => $trigger,
+		'wake'     => $tests ? closte_bridge_call_shim( 'Wake', 'test', array( $config ) ) : null,
 	);
 }
 

@@ -472,6 +472,7 @@ require __DIR__ . '/requests.php';
 $older || require __DIR__ . '/admin.php';
 require __DIR__ . '/command.php';
 require __DIR__ . '/routes.php';
+require __DIR__ . '/wake.php';
 define( 'CLOSTE_BRIDGE_ENGINE', true );
 World::$options['closte_bridge_owner'] = array( 'engine' => 'e' );
 do_action( 'archive_blog', 2 );
