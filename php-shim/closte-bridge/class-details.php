@@ -103,7 +103,7 @@ final class Details {
 	}
 
 	/**
-	 * Print what the engine observed.
+	 * Print what the engine observed, without what it does not know.
 	 *
 	 * @param array $row The row of the domain.
 	 */
@@ -130,7 +130,7 @@ final class Details {
 			__( 'Next check', 'closte-bridge' )          => Markup::time( isset( $row['next_check'] ) ? $row['next_check'] : 0 ),
 		);
 		$lines    = array();
-		foreach ( $pairs as $name => $html ) {
+		foreach ( \array_diff( $pairs, array( Markup::none() ) ) as $name => $html ) {
 			$lines[] = array( \esc_html( $name ), $html );
 		}
 		self::table( 'evidence', __( 'Evidence', 'closte-bridge' ), array(), $lines );

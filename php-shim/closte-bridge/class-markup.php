@@ -79,7 +79,8 @@ final class Markup {
 		if ( true !== $there ) {
 			return false === $there ? self::icon( 'minus', esc_html__( 'No', 'closte-bridge' ) ) : self::icon( 'editor-help', esc_html__( 'Unknown', 'closte-bridge' ) );
 		}
-		$managed = isset( $row['status'] ) && 'unmanaged' !== $row['status'] && true === Row::arg( $row, 'managed' );
+		$status  = isset( $row['status'] ) ? $row['status'] : '';
+		$managed = 'own' === $status || ( 'unmanaged' !== $status && true === Row::arg( $row, 'managed' ) );
 		return self::icon( 'yes-alt', $managed ? esc_html__( 'Yes', 'closte-bridge' ) : esc_html__( 'Yes, unmanaged', 'closte-bridge' ) );
 	}
 
@@ -90,6 +91,9 @@ final class Markup {
 	 * @return string
 	 */
 	public static function live( $row ) {
+		if ( true !== Row::arg( $row, 'live' ) && null === Row::arg( $row, 'dns' ) ) {
+			return self::none();
+		}
 		return true === Row::arg( $row, 'live' ) ? self::icon( 'yes-alt', esc_html__( 'Yes', 'closte-bridge' ) ) : self::icon( 'minus', esc_html__( 'No', 'closte-bridge' ) );
 	}
 
@@ -103,14 +107,15 @@ final class Markup {
 		$value = static function ( $name ) use ( $row ) {
 			return isset( $row[ $name ] ) && \is_string( $row[ $name ] ) ? $row[ $name ] : '';
 		};
-		$parts = array( '<strong>' . self::text( Row::phrase( 'state', $value( 'state' ) ) ) . '</strong>' );
+		// Unmanaged domains have no state.
+		$parts = '' === $value( 'state' ) ? array() : array( '<strong>' . self::text( Row::phrase( 'state', $value( 'state' ) ) ) . '</strong>' );
 		if ( ! \in_array( $value( 'status' ), array( '', 'in-sync', 'own' ), true ) ) {
 			$parts[] = self::text( Row::phrase( 'status', $value( 'status' ) ) );
 		}
 		if ( '' !== $value( 'code' ) ) {
 			$parts[] = self::text( Row::phrase( 'code', $value( 'code' ) ) );
 		}
-		return \implode( '<br>', \array_unique( $parts ) );
+		return $parts ? \implode( '<br>', \array_unique( $parts ) ) : self::none();
 	}
 
 	/**

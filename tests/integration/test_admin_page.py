@@ -12,7 +12,7 @@ from tests.support.admin_session import AdminSession, Page, admin_session
 from tests.support.customers import own_admin, put_states
 from tests.support.parts import is_mock_plugin
 from tests.support.rows import set_option
-from tests.support.shim import clear_events, events
+from tests.support.shim import clear_events, events, shimmed
 from tests.support.web import web_server
 
 if TYPE_CHECKING:
@@ -169,6 +169,7 @@ def test_each_domain_has_its_reasons(network: Multisite, admin: AdminSession) ->
     for text in ("192.0.2.10", "203.0.113.9", "An issuer", "404", "Test network", "Points elsewhere"):
         assert text in page.words, text
     assert page.words.count("Blocked") == 2
+    assert "Redirect to" not in page.words, "not known"
     assert 'data-clipboard-text="192.0.2.10"' in page.text
     assert "closte-bridge-retry" not in page.text
     page = closte(admin, "&domain=late.example.com")
@@ -345,3 +346,26 @@ def test_states_are_in_the_pages_of_the_plugin(network: Multisite, server: WebSe
     assert "closte-bridge has not synced yet. closte-bridge sync" in page.words
     assert "step=closte-bridge" not in admin.get(f"{wizard}cloudflare").text
     server.log.write_text("")
+
+
+def test_retry_on_the_page_reaches_closte(multisite: Multisite, tmp_path: Path) -> None:
+    """From the engine's states to the button, its event, the next run, and the new state on the page."""
+    own_admin(multisite)
+    with shimmed(multisite, tmp_path / "engine") as bridge, web_server(multisite, tmp_path / "web") as server:
+        multisite.add_mappings_sql([("bad.example.com", 1), ("good.example.com", 1)])
+        bridge.sandbox.set_faults("unknown-error@bad.example.com")
+        assert bridge.run("sync").code == 4
+        bridge.sandbox.set_faults()
+        bridge.run("sync")
+        admin = admin_session(multisite, server)
+        assert "unmanaged" not in closte(admin, "&s=example.net").words, "the network's own domain"
+        page = closte(admin, "&view=failed")
+        assert re.findall(r'class="row-title"[^>]*>([^<]*)<', page.text) == ["bad.example.com"]
+        assert "Failed, retried automatically" in page.words
+        done = admin.get(admin.get(page.link("Retry")).location)
+        assert "closte-bridge retries 1 failed change in its next run." in done.words
+        bridge.run("sync")
+        assert bridge.aliases == {"bad.example.com", "good.example.com"}
+        bridge.run("sync")
+        assert "Failed (0)" in closte(admin).words
+        assert "No domains found." in closte(admin, "&view=failed").words
