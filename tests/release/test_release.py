@@ -90,6 +90,7 @@ def test_the_wheel_has_metadata_shim_and_shared_files(built: dict[str, Path]) ->
     for line in ("Author: The closte-bridge project", "License-Expression: MIT", "Requires-Python: >=3.11"):
         assert f"\n{line}\n" in metadata
     assert "closte_bridge/shim/php/closte-bridge-shim.php" in names
+    assert "closte_bridge/shim/php/closte-bridge/languages/closte-bridge-bn_BD.l10n.php" in names
     assert f"closte_bridge-{__version__}.data/data/share/man/man1/closte-bridge.1" in names
 
 

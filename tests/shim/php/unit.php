@@ -452,6 +452,18 @@ check( 'several items left', strpos( Closte_Bridge\Messages::left( array( 'a', '
 $text = Closte_Bridge\Messages::missing( '/p' );
 check( 'a missing program', array( strpos( $text, 'Could not run "/p": ' ), substr_count( $text, ' shim install`' ), substr_count( $text, '`wp closte-bridge shim uninstall`' ) ), array( 0, 1, 1 ) );
 
+// Texts of domain states. Rows are damaged on purpose.
+$record = array( 'type' => 'A', 'host' => 'a.com', 'value' => array( '192.0.2.1' ), 'current' => array( '192.0.2.2', null, array() ) );
+$step   = static function ( $code, $args, $records ) {
+	return Closte_Bridge\run( 'Phrases', 'step', array( compact( 'code', 'args', 'records' ) ) );
+};
+check( 'a next step', $step( 'change-records', array(), array( $record, 7 ) ), 'Change the A record of a.com to 192.0.2.1. It currently points to 192.0.2.2.' );
+check( 'a next step with an argument', $step( 'not-yet-valid', array( 'address' => '192.0.2.1' ), null ), "Check the server's clock, or wait. The certificate at 192.0.2.1 is not valid yet." );
+check( 'a next step without its argument', $step( 'not-yet-valid', array(), array() ), 'Ask the administrator of this network to check the domain.' );
+check( 'a badge', Closte_Bridge\run( 'Phrases', 'badge', array( array( 'state' => 'dns-ok' ) ) ), 'Certificate pending' );
+check( 'a label', Closte_Bridge\run( 'Phrases', 'code', array( 'points-elsewhere' ) ), 'Points elsewhere' );
+check( 'an unknown code', Closte_Bridge\run( 'Phrases', 'code', array( '<b>' ) ), '<b>' );
+
 // A method that throws.
 $log = tempnam( sys_get_temp_dir(), 'log' );
 ini_set( 'error_log', $log );
