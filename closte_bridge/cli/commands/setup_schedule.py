@@ -49,6 +49,8 @@ def offer_schedule(app: App, engine: Engine, chosen: str | None, *, lasting: boo
     try:
         return _offer(app, engine, chosen, lasting=lasting)
     except BridgeError as error:
+        if error.code == "no-terminal":
+            raise
         return Problem.of(error)
 
 
