@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,8 +14,8 @@ import dns.rrset
 import pytest
 
 from tests.support.customers import Person, log_in, own_admin, put_states
-from tests.support.databases import SqliteDatabase
 from tests.support.parts import is_mock_plugin
+from tests.support.rows import set_option
 from tests.support.shim import bare_shim, clear_events, events
 from tests.support.udp import Server
 from tests.support.web import web_server
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.real
 
 SHOP, OTHER = 2, 3
+HOSTILE = "</textarea><script>window.cbHostile=1</script><img src=x onerror=window.cbHostile=1>\"'>&lt;b&gt;phpinfo"
 TARGETS = ("192.0.2.10", "2001:db8::10")
 # What the element of Ultimate Multisite does with its filters, and what the pages need to know.
 ELEMENT = r"""
@@ -54,10 +54,15 @@ add_action('wp_ajax_test_url', function () {
     wp_send_json(['url' => Closte_Bridge\run('Customer', 'url', [(int) $_GET['id']])]);
 });
 """
-STEP = {
+STEP: dict[str, Any] = {
     "code": "change-records",
     "args": {},
     "records": [{"type": "A", "host": "shop.example.com", "value": [TARGETS[0]], "current": ["203.0.113.9"]}],
+}
+WAIT = {
+    "code": "dns-propagating",
+    "args": {"seconds": 300, "servers": ["192.0.2.53"], "more_servers": 0},
+    "records": [],
 }
 NEEDED: dict[str, Any] = {
     "domain": "shop.example.com",
@@ -76,12 +81,15 @@ class Town(NamedTuple):
     ids: Mapping[str, int]
     people: Mapping[str, Person]
     resolver: Server
+    paths: dict[tuple[str, int], str]
 
     def path(self, login: str, mapping: int) -> str:
         """Return the address of a panel with the nonce of a person, for any mapping."""
-        url = self.people[login].ask(f"/wp-admin/admin-ajax.php?action=test_url&id={mapping}").data["url"]
-        parts = urlsplit(str(url))
-        return f"{parts.path}?{parts.query}"
+        if (login, mapping) not in self.paths:
+            url = self.people[login].ask(f"/wp-admin/admin-ajax.php?action=test_url&id={mapping}").data["url"]
+            parts = urlsplit(str(url))
+            self.paths[login, mapping] = f"{parts.path}?{parts.query}"
+        return self.paths[login, mapping]
 
     def element(self, login: str, site: int) -> dict[str, Any]:
         """Return what the element shows on a page of a person."""
@@ -93,7 +101,6 @@ def built(multisite_template: Multisite, tmp_path_factory: pytest.TempPathFactor
     """Run one network for all tests of this module."""
     folder = tmp_path_factory.mktemp("customers")
     multisite = copy_multisite(multisite_template, folder / "wordpress", sqlite_database(folder / "wordpress"))
-    assert isinstance(multisite.database, SqliteDatabase)
     for slug in ("shop", "other"):
         multisite.create_site(slug)
     bare_shim(multisite)
@@ -101,16 +108,23 @@ def built(multisite_template: Multisite, tmp_path_factory: pytest.TempPathFactor
     multisite.add_mu_plugin("element", ELEMENT)
     cookies = {login: log_in(multisite, login, site) for login, site in PEOPLE.items()}
     domains = {"shop.example.com": SHOP, "new.example.com": SHOP, "live.example.com": SHOP, "other.example.com": OTHER}
-    ids = {domain: multisite.add_mapping(domain, site) for domain, site in domains.items()}
+    multisite.add_mappings_sql([*domains.items(), (HOSTILE, SHOP)])
+    ids = {str(row["domain"]): int(str(row["id"])) for row in multisite.mappings()}
     with Server() as resolver:
         multisite.define("CLOSTE_BRIDGE_RESOLVERS", f"{resolver.endpoint.address}:{resolver.endpoint.port}")
         with web_server(multisite, folder / "web") as server:
             people = {login: Person(server, found, "shop.example.net") for login, found in cookies.items()}
-            yield Town(multisite, ids, {**people, "visitor": Person(server, {}, "shop.example.net")}, resolver)
+            yield Town(multisite, ids, {**people, "visitor": Person(server, {}, "shop.example.net")}, resolver, {})
             assert not server.log.exists(), server.log.read_text()
 
 
 PEOPLE = {"keeper": SHOP, "stranger": OTHER, "reader": 0, "admin": 0}
+
+
+def know(multisite: Multisite, *addresses: str) -> None:
+    """Write what the engine reports: the addresses of the network."""
+    status = {"heartbeat": int(time.time()), "verdicts": {}, "addresses": [*addresses]}
+    set_option(multisite, "closte_bridge_status", status)
 
 
 @pytest.fixture
@@ -118,9 +132,8 @@ def town(built: Town) -> Town:
     """Provide the network without events and limits; only shop.example.com needs its owner."""
     clear_events(built.multisite)
     built.multisite.sql("DELETE FROM wp_closte_bridge_domains")
-    code = "delete_site_transient('closte_bridge_requests'); update_network_option(null, 'closte_bridge_status', %s);"
-    status = f"['heartbeat' => time(), 'verdicts' => [], 'addresses' => {json.dumps(TARGETS)}]"
-    built.multisite.php(code % status)
+    built.multisite.sql("DELETE FROM wp_sitemeta WHERE meta_key LIKE '%closte_bridge_requests'")
+    know(built.multisite, *TARGETS)
     put_states(built.multisite, NEEDED)
     built.resolver.script = lambda _: []
     built.resolver.questions.clear()
@@ -200,37 +213,36 @@ def test_panel_shows_progress_and_records(town: Town) -> None:
     assert text_of(later["state"]).endswith("Live Done shop.example.com is live. There is nothing for you to do.")
 
 
-@pytest.mark.parametrize(
-    ("row", "progress", "sentence"),
-    [
-        ({"state": "wanted"}, "Added In progress DNS Not yet", "is being added to the server"),
-        ({"state": "dns-ok"}, "DNS Done Secure In progress", "certificate for HTTPS is being issued"),
-        ({"state": "https-ok"}, "Secure Done Live In progress", "last check of your site follows soon"),
-        (
-            {"state": "blocked", "needs": "operator", "args": {"at_closte": True, "dns": "proxied", "https": "ok"}},
-            "Secure Done Live In progress",
-            "Your host has to finish this step.",
-        ),
-        ({"state": "blocked", "status": "to-remove"}, "Added In progress", "is being removed from the server"),
-    ],
-)  # fmt: skip
-def test_steps_of_others_are_not_the_customers(
-    town: Town, row: Mapping[str, object], progress: str, sentence: str
-) -> None:
+STEPS: tuple[tuple[dict[str, Any], str, str], ...] = (
+    ({"state": "wanted"}, "Added In progress DNS Not yet", "is being added to the server"),
+    ({"state": "dns-ok"}, "DNS Done Secure In progress", "certificate for HTTPS is being issued"),
+    ({"state": "https-ok"}, "Secure Done Live In progress", "last check of your site follows soon"),
+    (
+        {"state": "blocked", "needs": "operator", "args": {"at_closte": True, "dns": "proxied", "https": "ok"}},
+        "Secure Done Live In progress",
+        "Your host has to finish this step.",
+    ),
+    ({"state": "blocked", "status": "to-remove"}, "Added In progress", "is being removed from the server"),
+    (
+        {"state": "blocked", "args": {"at_closte": True, "step": WAIT}},
+        "DNS In progress Secure Not yet",
+        "Please wait for up to 5 minutes.",
+    ),
+)
+
+
+def test_steps_of_others_are_not_the_customers(town: Town) -> None:
     """The operator's next step may name servers and commands."""
-    args = {
-        "at_closte": False,
-        "step": {"code": "server-unknown", "args": {"domain": "shop.example.com"}, "records": []},
-    }
-    given = row.get("args", {})
-    assert isinstance(given, dict)
-    put_states(town.multisite, {**NEEDED, "needs": "", **row, "args": {**args, **given}})
     path = town.path("keeper", town.ids["shop.example.com"])
-    text = text_of(town.people["keeper"].ask(path).body)
-    assert progress in text
-    assert sentence in text
-    assert "shim install" not in text
-    assert "DNS records to set" not in text
+    unknown = {"code": "server-unknown", "args": {"domain": "shop.example.com"}, "records": []}
+    for row, progress, sentence in STEPS:
+        args = {"at_closte": False, "step": unknown} | row.get("args", {})
+        put_states(town.multisite, {**NEEDED, "needs": "", **row, "args": args})
+        text = text_of(town.people["keeper"].ask(path).body)
+        assert progress in text
+        assert sentence in text
+        assert "shim install" not in text
+        assert "DNS records to set" not in text
 
 
 def test_domain_without_a_state_shows_the_records_of_the_network(town: Town) -> None:
@@ -294,9 +306,6 @@ def test_others_see_nothing_and_can_do_nothing(town: Town) -> None:
     assert town.people["admin"].ask(town.path("admin", mapping), script=True).data["title"] == "shop.example.com"
 
 
-HOSTILE = "</textarea><script>window.cbHostile=1</script><img src=x onerror=window.cbHostile=1>\"'>&lt;b&gt;phpinfo"
-
-
 def test_hostile_values_are_only_text(town: Town) -> None:
     record = {"type": HOSTILE, "host": HOSTILE, "value": [HOSTILE], "current": [HOSTILE]}
     step = {"code": "text", "args": {"text": HOSTILE}, "records": [record]}
@@ -310,28 +319,35 @@ def test_hostile_values_are_only_text(town: Town) -> None:
     assert Tags(town.element("keeper", SHOP)["rows"]["shop.example.com"]).running == []
     page = keeper.ask(path).body
     assert Tags(page.partition("<main>")[2].partition("</main>")[0]).running == []
+    # Also as the domain of a mapping.
+    assert Tags(town.element("keeper", SHOP)["rows"][HOSTILE.lower()]).running == []
+    html = keeper.ask(town.path("keeper", town.ids[HOSTILE]), script=True).data["html"]
+    assert Tags(html).running == []
+    assert html.lower().count("cbhostile") >= 3
     look = keeper.ask(town.path("keeper", 0), {"do": "look", "domain": HOSTILE}, script=True).data
     assert Tags(look["html"]).running == []
 
 
-@pytest.mark.parametrize(
-    "args",
-    [
-        "no JSON",
-        {"step": "text", "checked_at": "soon"},
-        {"step": {"code": [], "args": 1, "records": "A"}},
-        {"step": {"code": "change-records", "args": {}, "records": [1, None, {"type": [], "value": "x"}]}},
-        {"step": {"code": "no-such-code", "args": {}, "records": [{"type": "A", "host": "h", "value": [[1], 2]}]}},
-        {"step": {"code": "change-records", "args": {}, "records": [STEP["records"][0]] * 500}},  # type: ignore[index]
-    ],
-)  # fmt: skip
-def test_damaged_rows_still_give_a_page(town: Town, args: object) -> None:
-    put_states(town.multisite, {**NEEDED, "args": args, "next_check": 1})
-    reply = town.people["keeper"].ask(town.path("keeper", town.ids["shop.example.com"]))
-    assert reply.status == 200
-    assert "Check now" in text_of(reply.body)
-    assert "next check" not in text_of(reply.body), "it is long overdue"
-    assert len(reply.body) < 60_000
+DAMAGED: tuple[object, ...] = (
+    "no JSON",
+    {"step": "text", "checked_at": "soon"},
+    {"step": {"code": [], "args": 1, "records": "A"}},
+    {"step": {"code": "change-records", "args": {}, "records": [1, None, {"type": [], "value": "x"}]}},
+    {"step": {"code": "no-such-code", "args": {}, "records": [{"type": "A", "host": "h", "value": [[1], 2]}]}},
+    {"step": {**STEP, "records": STEP["records"] * 500}},
+)
+
+
+def test_damaged_rows_still_give_a_page(town: Town) -> None:
+    path = town.path("keeper", town.ids["shop.example.com"])
+    for args in DAMAGED:
+        put_states(town.multisite, {**NEEDED, "args": args, "next_check": 1})
+        reply = town.people["keeper"].ask(path)
+        assert reply.status == 200
+        text = text_of(reply.body)
+        assert "Check now" in text
+        assert "next check" not in text, "it is long overdue"
+        assert len(reply.body) < 60_000
 
 
 def answers(**records: list[str]) -> Any:  # noqa: ANN401 - a script of the server
@@ -406,9 +422,7 @@ def test_instructions_name_the_records(town: Town) -> None:
     assert "A record with the value <code>192.0.2.10</code>" in text
     assert "AAAA record with the value <code>2001:db8::10</code>" in text
     assert "CNAME" not in text
-    town.multisite.php(
-        "update_network_option(null, 'closte_bridge_status', ['heartbeat' => time(), 'addresses' => ['<b>']]);"
-    )
+    know(town.multisite, "<b>")
     assert instructions(town) == "default"
 
 

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from contextlib import closing
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlencode
+
+from tests.support.databases import MariaDatabase
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -107,14 +110,17 @@ def _link_or_copy(source: str, copy: str) -> str:
 
 
 def put_states(multisite: Multisite, *rows: Mapping[str, object]) -> None:
-    """Write rows of the table of domain states, without the engine. Missing columns get those of an added domain."""
-    code = """
-        global $wpdb;
-        foreach (json_decode($args[0], true) as $row) {
-            $row += ['network_id' => 1, 'blog_id' => 0, 'state' => 'added', 'status' => 'in-sync', 'code' => '',
-                'needs' => '', 'args' => [], 'since' => time() - 60, 'next_check' => time() + 240];
-            $row['args'] = is_string($row['args']) ? $row['args'] : wp_json_encode($row['args']);
-            $saved = $wpdb->replace($wpdb->base_prefix . 'closte_bridge_domains', $row);
-            $saved || WP_CLI::error($wpdb->last_error);
-        }"""
-    multisite.php(code, json.dumps(rows))
+    """Write rows of the table of domain states, without WordPress. Missing columns get those of an added domain."""
+    now = int(time.time())
+    missing = {"network_id": 1, "blog_id": 0, "state": "added", "status": "in-sync", "code": "", "needs": ""}
+    missing |= {"args": {}, "since": now - 60, "next_check": now + 240}
+    lines = []
+    for row in rows:
+        whole = {**missing, **row}
+        texts = [value if isinstance(value, str) else json.dumps(value) for value in whole.values()]
+        if isinstance(multisite.database, MariaDatabase):
+            texts = [text.replace("\\", "\\\\") for text in texts]
+        values = ["'" + text.replace("'", "''") + "'" for text in texts]
+        columns = ", ".join(whole)
+        lines.append(f"REPLACE INTO wp_closte_bridge_domains ({columns}) VALUES ({', '.join(values)})")
+    multisite.sql(";\n".join(lines) + ";\n")
