@@ -35,6 +35,8 @@ _SAME = {
     "MIT License": "MIT",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
+# Licences that only the files of a package have, not its metadata.
+_IN_FILES = {"axe-playwright-python": "MIT AND MPL-2.0"}
 
 
 class Package(NamedTuple):
@@ -54,7 +56,7 @@ def installed(name: str) -> Package | None:
     texts = found.metadata.get_all("License-Expression") or found.metadata.get_all("License") or [""]
     classifiers = found.metadata.get_all("Classifier") or []
     texts += [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License :: ")]
-    licence = next((line.splitlines()[0] for line in texts if line.strip()), "unknown")
+    licence = next((line.splitlines()[0] for line in texts if line.strip()), _IN_FILES.get(name, "unknown"))
     return Package(found.version, _SAME.get(licence, licence), tuple(found.requires or ()))
 
 
