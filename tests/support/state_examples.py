@@ -64,7 +64,7 @@ def examples(shop: int, other: int) -> list[Row]:
         state("www.shop.example.com", shop, state="dns-ok", https="default-certificate", http=None, live=False),
         state(
             "failed.example.com", other, state="wanted", status="to-add", code="back-off", needs="operator",
-            at_closte=False, plan_step="to-add", **off,
+            at_closte=False, plan_step="add-later", until=int(time.time()) + HOUR, **off,
         ),
         state(
             "hold.example.com", other, state="wanted", status="on-hold", code="certificate-budget", needs="operator",
@@ -93,7 +93,7 @@ def summary(**changes: object) -> Row:
         "at": now,
         "counts": VIEWS,
         "phases": {},
-        "last_run": {"at": now - 90, "outcome": "success", "seconds": 2.1},
+        "last_run": {"at": now - 90, "outcome": "needs-approval", "seconds": 2.1},
         "next_run": now + 210,
         "mode": "normal",
         "reason": "",
@@ -109,8 +109,7 @@ def summary(**changes: object) -> Row:
 
 def approval(*domains: str, command: str = _COMMAND) -> Row:
     """Return removals that need approval."""
-    rule = "At most 3 domains are removed by inference in 24 hours."
-    return {"rule": rule, "domains": [*domains], "more": 4, "digest": "5f3a9c1e0b7d", "command": command}
+    return {"rule": "inference", "domains": [*domains], "more": 4, "digest": "5f3a9c1e0b7d", "command": command}
 
 
 HOSTILE = """'"><img src=data:,x onerror="cbHostile=1"><script>cbHostile=2</script>${7*7}</textarea>"""

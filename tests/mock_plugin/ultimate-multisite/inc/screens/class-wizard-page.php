@@ -42,10 +42,10 @@ final class Wizard_Page {
 
 	public function output() {
 		$sections = $this->get_sections();
-		$name     = isset( $_GET['section'] ) ? sanitize_key( $_GET['section'] ) : key( $sections );
+		$name     = isset( $_GET['step'] ) ? sanitize_key( $_GET['step'] ) : key( $sections );
 		printf( '<div class="wrap"><h2>%s</h2><ul>', esc_html( self::TITLE ) );
 		foreach ( $sections as $key => $section ) {
-			$url = add_query_arg( array( 'page' => self::SLUG, 'integration' => $this->integration->get_id(), 'section' => $key ), network_admin_url( 'admin.php' ) );
+			$url = add_query_arg( array( 'page' => self::SLUG, 'integration' => $this->integration->get_id(), 'step' => $key ), network_admin_url( 'admin.php' ) );
 			printf( '<li><a href="%s">%s</a></li>', esc_url( $url ), esc_html( $section['title'] ) );
 		}
 		echo '</ul><form method="post">';
