@@ -69,7 +69,7 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 	}
 
 	/**
-	 * Log an exception if WP_DEBUG is on, but never to a terminal.
+	 * Log an exception if WP_DEBUG is on, but never to a terminal, and keep where it was for Site Health.
 	 *
 	 * @param string     $where   The class and the method.
 	 * @param \Throwable $failure The exception.
@@ -79,6 +79,13 @@ if ( ! \defined( 'CLOSTE_BRIDGE_SHIM' ) ) {
 		if ( $logs && \defined( 'WP_DEBUG' ) && WP_DEBUG ) {
 			$place = \basename( $failure->getFile() ) . ':' . $failure->getLine();
 			\error_log( "closte-bridge shim: $where failed: {$failure->getMessage()} ($place)" ); // phpcs:ignore WordPress.PHP.DevelopmentFunctions -- only under WP_DEBUG.
+		}
+		// Not what fails while this is written: the database may be the cause.
+		static $keeps = false;
+		if ( ! $keeps ) {
+			$keeps = true;
+			run( 'Failures', 'keep', array( $where, $failure ) );
+			$keeps = false;
 		}
 	}
 
@@ -203,6 +210,9 @@ attach( 'set_screen_option_closte_bridge_per_page', 'Page', 'keep_rows', 10, 3 )
 attach( 'wu_domain_list_column_domain', 'Embed', 'column', \PHP_INT_MAX, 2 );
 attach( 'wu_page_wp-ultimo-edit-domain_register_widgets', 'Embed', 'register_box', 10, 3 );
 attach( 'wu_hosting_integration_wizard_sections', 'Embed', 'sections', 10, 3 );
+attach( 'site_status_tests', 'Health', 'tests' );
+attach( 'debug_information', 'Facts', 'information' );
+attach( 'wu_system_info_data', 'Facts', 'system_info' );
 
 // What happened to domains, for its e-mails and webhooks.
 if ( needs_event_types() ) {

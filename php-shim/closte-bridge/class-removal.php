@@ -112,7 +112,8 @@ final class Removal {
 	private static function remove_options( $keeps_owner ) {
 		$left = array();
 		\delete_site_transient( 'closte_bridge_requests' );
-		foreach ( \array_merge( array( 'closte_bridge_status', 'closte_bridge_announced' ), $keeps_owner ? array() : array( 'closte_bridge_owner' ) ) as $name ) {
+		$names = array( 'closte_bridge_status', 'closte_bridge_announced', 'closte_bridge_failures' );
+		foreach ( $keeps_owner ? $names : \array_merge( $names, array( 'closte_bridge_owner' ) ) as $name ) {
 			\delete_network_option( null, $name );
 			if ( null !== \get_network_option( null, $name, null ) ) {
 				$left[] = run( 'Messages', 'option', array( $name ) );

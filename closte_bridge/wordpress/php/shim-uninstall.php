@@ -75,7 +75,8 @@ function closte_bridge_remove_events( int $id, bool $shared ): array {
  * @return array Names of options that are still stored; an object cache may have hidden them.
  */
 function closte_bridge_remove_options( int $id, bool $keep_owner ): array {
-	$names = array_merge( array( 'closte_bridge_status', 'closte_bridge_announced' ), $keep_owner ? array() : array( 'closte_bridge_owner' ) );
+	$names = array( 'closte_bridge_status', 'closte_bridge_announced', 'closte_bridge_failures' );
+	$names = $keep_owner ? $names : array_merge( $names, array( 'closte_bridge_owner' ) );
 	foreach ( $names as $name ) {
 		delete_network_option( $id, $name );
 	}

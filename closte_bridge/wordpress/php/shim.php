@@ -248,7 +248,7 @@ function closte_bridge_shim_install( array $request ): array {
 		$request['config']['engine'][] = '--path=' . ABSPATH;
 	}
 	$config        = closte_bridge_shim_config();
-	$config[ $id ] = $request['config'];
+	$config[ $id ] = array( 'files' => array_keys( $request['files'] ) ) + $request['config'];
 	closte_bridge_write_config( $config, $request['version'] );
 	closte_bridge_write_secret( $id, $request['secret'] ?? null, $request['version'] );
 	// In the engine's order: an older loader uses the new classes immediately.

@@ -127,7 +127,7 @@ function closte_bridge_replace_states( int $network_id, array $rows ): bool {
 	$table  = closte_bridge_states_table();
 	$values = array();
 	foreach ( $rows as $row ) {
-		$values[] = $wpdb->prepare( '(%d, %s, %d, %s, %s, %s, %s, %s, %d, %d)', array_merge( array( $network_id ), $row ) );
+		$values[] = $wpdb->prepare( '(%d, %s, %d, %s, %s, %s, %s, %s, %d, %d)', $network_id, ...$row ); // phpcs:ignore WordPress.DB.PreparedSQLPlaceholders -- a row has nine values.
 	}
 	return false !== $wpdb->query(
 		"REPLACE INTO $table (network_id, domain, blog_id, state, status, code, needs, args, since, next_check) VALUES " . implode( ', ', $values )
