@@ -320,6 +320,7 @@ def test_other_screens_make_one_query_and_pages_none(
 def test_states_are_in_the_pages_of_the_plugin(network: Multisite, server: WebServer, admin: AdminSession) -> None:
     if is_mock_plugin():
         pytest.skip("the mock plugin has no such screens")
+    clear_events(network)
     names = [f"d{number}.example.com" for number in range(9)]
     network.add_mappings_sql([(name, 1) for name in names])
     put_states(network, *({**DNS, "domain": name} for name in names[:-1]))
@@ -339,7 +340,10 @@ def test_states_are_in_the_pages_of_the_plugin(network: Multisite, server: WebSe
     (row, *_) = network.mappings()
     page = admin.get(f"/wp-admin/network/admin.php?page=wp-ultimo-edit-domain&id={row['id']}&model=domain")
     assert 'id="closte-bridge"' in page.text
-    assert f"Change the A record of {row['domain']}" in page.words or "Change the A record" in page.words
+    assert "Blocked Points elsewhere Change the A record of bad.example.com to 192.0.2.10." in page.words
+    done = admin.get(page.link("Check now"))
+    assert f"domain={row['domain']}&requested=check&count=1" in done.location
+    assert [(kind, domain) for kind, _, domain, _ in events(network)] == [("check", row["domain"])]
     wizard = "/wp-admin/network/admin.php?page=wp-ultimo-hosting-integration-wizard&integration="
     page = admin.get(f"{wizard}closte&step=closte-bridge")
     assert "closte-bridge on h owns this network." in page.words
