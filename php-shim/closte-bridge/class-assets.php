@@ -72,9 +72,16 @@ div:has( > .closte-bridge-cell), div:has( > div > .closte-bridge-cell) { flex-wr
 .closte-bridge-records th, .closte-bridge-records td { padding: 8px; border: 1px solid #c3c4c7; text-align: start; vertical-align: top; }
 .closte-bridge-records code { padding: 0; background: none; font-size: 13px; overflow-wrap: anywhere; }
 .closte-bridge-copy[hidden] { display: none !important; }
+@media (max-width: 600px) {
+	.closte-bridge-records, .closte-bridge-records caption, .closte-bridge-records tbody, .closte-bridge-records tr, .closte-bridge-records th, .closte-bridge-records td { display: block; }
+	.closte-bridge-records thead { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }
+	.closte-bridge-records tr { margin-bottom: 8px; border: 1px solid #c3c4c7; }
+	.closte-bridge-records tbody th, .closte-bridge-records td { padding: 6px 8px; border: 0; }
+	.closte-bridge-records [data-label]::before { content: attr(data-label); display: block; font-weight: 600; }
+}
 .closte-bridge-panel details { margin: 12px 0; }
 .closte-bridge-panel summary { cursor: pointer; }
-.closte-bridge-panel textarea { box-sizing: border-box; width: 100%; margin: 8px 0; border: 1px solid #8c8f94; background: #f6f7f7; color: #1d2327; opacity: 1; }
+.closte-bridge-panel details textarea[readonly] { box-sizing: border-box; width: 100%; margin: 8px 0; border: 1px solid #8c8f94; background: #f6f7f7; color: #1d2327; opacity: 1; }
 .closte-bridge-panel input[type=text] { box-sizing: border-box; width: 260px; max-width: 100%; }
 .closte-bridge-message { min-height: 1.5em; margin: 8px 0 0; font-weight: 600; }
 CSS;

@@ -234,18 +234,21 @@ final class Panel {
 	 * @return string
 	 */
 	public static function records( array $records ) {
-		$html = '';
+		$titles = array( __( 'Type', 'closte-bridge' ), __( 'Host', 'closte-bridge' ), __( 'Value', 'closte-bridge' ), __( 'Current value', 'closte-bridge' ) );
+		$html   = '';
 		foreach ( $records as $record ) {
 			foreach ( self::rows( $record ) as $row ) {
 				$html .= '<tr>';
 				foreach ( $row as $i => $cell ) {
-					$html .= 0 === $i ? '<th scope="row">' . $cell . '</th>' : '<td>' . $cell . '</td>';
+					// A phone shows the titles in the cells.
+					$title = ' data-label="' . \esc_attr( $titles[ $i ] ) . '"';
+					$html .= 0 === $i ? '<th scope="row"' . $title . '>' . $cell . '</th>' : '<td' . $title . '>' . $cell . '</td>';
 				}
 				$html .= '</tr>';
 			}
 		}
 		$head = '';
-		foreach ( array( __( 'Type', 'closte-bridge' ), __( 'Host', 'closte-bridge' ), __( 'Value', 'closte-bridge' ), __( 'Current value', 'closte-bridge' ) ) as $title ) {
+		foreach ( $titles as $title ) {
 			$head .= '<th scope="col">' . \esc_html( $title ) . '</th>';
 		}
 		$label = esc_html__( 'DNS records to set', 'closte-bridge' );

@@ -168,6 +168,9 @@ def test_dialog_fits_a_phone(visit: Callable[..., Page], network: BrowserNetwork
         assert box
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= PHONE[0]
+        for value in dialog.locator("tbody code").all():
+            lines = value.evaluate("code => code.getClientRects().length")
+            assert lines == 1, f"{value.inner_text()} is broken into {lines} lines."
         assert serious_violations(page, DIALOG) == []
         if language != "en":
             parts = (
