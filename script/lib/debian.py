@@ -1,6 +1,7 @@
 """The Debian package: a virtual environment in /opt/closte-bridge, of pure Python, for any Python from 3.11 on.
 
-Parts with compiled code come from Debian. The folder `deb` beside this module has units, config and maintainer scripts.
+Parts with compiled code come from Debian. The folder `deb` beside this module has units, config and maintainer scripts;
+`closte_bridge/schedule` has the service, which setup writes, too.
 """
 
 from __future__ import annotations
@@ -39,6 +40,13 @@ Description: {summary}
  closte-bridge adds the mapped domains of a WordPress network to a Closte
  application, removes those that are gone, and checks DNS and HTTPS.
 """
+# The places of the template in closte_bridge/schedule.
+SERVICE = {
+    "description": "Keep the domains of the WordPress network in sync with Closte",
+    "settings": "User=www-data",
+    "command": "/opt/closte-bridge/bin/closte-bridge watch",
+    "target": "multi-user.target",
+}
 PLACES = {"share/zsh/site-functions": "share/zsh/vendor-completions"}
 
 
@@ -129,8 +137,21 @@ def _settings(tree: Path) -> None:
         folder.mkdir(parents=True)
     for unit in (*FILES.glob("*.service"), *FILES.glob("*.timer")):
         shutil.copyfile(unit, units / unit.name)
+    _harden(tree / PREFIX / "lib/python3/site-packages/closte_bridge/schedule", units)
     shutil.copyfile(FILES / "config.yaml", config / "config.yaml")
     shutil.copyfile(FILES.parents[2] / "LICENSE", tree / "usr" / "share" / "doc" / "closte-bridge" / "copyright")
+
+
+def _harden(schedule: Path, units: Path) -> None:
+    """Write the service from the package's template, and give each service the package's hardening."""
+    (units / "closte-bridge.service").write_text((schedule / "watch.service").read_text())
+    hardening = f"StateDirectory=closte-bridge\nStateDirectoryMode=0700\n{(schedule / 'hardening.conf').read_text()}"
+    texts = SERVICE | {"hardening": hardening.rstrip("\n")}
+    for unit in units.glob("*.service"):
+        text = unit.read_text()
+        for name, value in texts.items():
+            text = text.replace(f"@{name}@", value)
+        unit.write_text(text)
 
 
 def _control(tree: Path, version: str, summary: str) -> None:

@@ -12,8 +12,8 @@ CALLS = (
     "adopt --yes", "plan", "plan --out=PLAN", "apply PLAN", "sync", "sync --retry", "domain list", "domain get NAME",
     "domain explain NAME", "domain check NAME", "domain revive NAME --yes", "domain backfill --yes",
     "domain prune --yes", "domain add pin.example.com", "domain remove pin.example.com --yes",
-    "domain release OTHER --yes", "doctor", "status", "health", "setup --yes", "shim install", "shim uninstall --yes",
-    "log", "notify test", "integration disable", "integration enable",
+    "domain release OTHER --yes", "doctor", "status", "health", "setup --yes --schedule=none", "shim install",
+    "shim uninstall --yes", "log", "notify test", "integration disable", "integration enable", "uninstall --yes",
 )  # fmt: skip
 
 

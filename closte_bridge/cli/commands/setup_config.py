@@ -66,7 +66,7 @@ class Draft:
 
     def shown(self, name: str, values: Mapping[str, Any]) -> str:
         """Return the entry as it will be in the file."""
-        return f"networks:\n  {entry(name, values)}"
+        return _shown(name, values)
 
     def write(
         self, name: str, values: Mapping[str, Any], stored: Path | None, password: Path | None, undo: ExitStack
@@ -112,12 +112,7 @@ class Draft:
         first = replace(self.first, source=self.path.absolute()) if self.first else None
         before = {DEFAULT_NETWORK: first} if first else self.named
         if name not in networks or any(networks.get(other) != known for other, known in before.items()):
-            raise BridgeError(
-                f'Could not add the network to "{self.path}": the file has a form that only a person can edit.',
-                code="config-not-written",
-                hint=f"Add this to the file, then run `closte-bridge setup --network={name}`:\n"
-                f"{self.shown(name, values)}",
-            )
+            raise _not_editable(self.path, name, values)
         return text
 
     def warn_about_first(self, app: App) -> None:
@@ -171,8 +166,11 @@ def _draft(app: App, path: Path, text: str | None, config: Config | None, wp: di
     base = None if config is None or several else config.networks[DEFAULT_NETWORK]
     used = base is not None and (_is_placed(base.wp) or (base.state_dir / LEDGER).exists())
     values: dict[str, Any] = {"wp": wp}
-    with_parents = parse_config(with_network(text or "", {_PROVISIONAL: values}), path, app.environ)
-    inherited = with_parents.networks[_PROVISIONAL]
+    try:
+        with_parents = with_network(text or "", {_PROVISIONAL: values})
+    except NotEditableError:
+        raise _not_editable(path, app.overrides.network or "<name>", values) from None
+    inherited = parse_config(with_parents, path, app.environ).networks[_PROVISIONAL]
     for key in _PLACES:
         if getattr(inherited.wp, key) is not None and key not in wp:
             wp[key] = None
@@ -191,6 +189,18 @@ def _draft(app: App, path: Path, text: str | None, config: Config | None, wp: di
         environ=app.environ,
         first=base if used else None,
         needed=several or used or (app.overrides.config is not None and text is None),
+    )
+
+
+def _shown(name: str, values: Mapping[str, Any]) -> str:
+    return f"networks:\n  {entry(name, values)}"
+
+
+def _not_editable(path: Path, name: str, values: Mapping[str, Any]) -> BridgeError:
+    return BridgeError(
+        f'Could not add the network to "{path}": the file has a form that only a person can edit.',
+        code="config-not-written",
+        hint=f"Add this to the file, then run `closte-bridge setup --network={name}`:\n{_shown(name, values)}",
     )
 
 
