@@ -134,6 +134,7 @@ DYNAMIC = {
     "certificate-": {"expired", "expiring"},
     "shim-": {"missing", "foreign-file", "unreadable", "changed"},
     "web-": {"unreachable", "timeout", "certificate"},
+    "on-": {"problem", "domain"},  # the commands of the config
 }
 
 
