@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -146,6 +146,10 @@ class HostingApi(Protocol):
 
         Returns the reason for an early end (a sentence), or an empty string.
         """
+
+    def record_shapes(self) -> list[dict[str, Any]]:
+        """Return a list that gets the shape of each answer from now on, without any value of it."""
+        return []
 
     def close(self) -> None:
         """Close all connections and send nothing more."""

@@ -50,6 +50,7 @@ COMMANDS: dict[str, CommandEntry] = {
     "doctor": _entry("Inspect and troubleshoot", "Diagnose problems and suggest fixes.", "doctor"),
     "health": _entry("Inspect and troubleshoot", "Check health for monitoring.", "health"),
     "log": _entry("Inspect and troubleshoot", "Show the change history.", "log"),
+    "report": _entry("Inspect and troubleshoot", "Collect a bug report without secrets.", "report"),
     "notify": _entry("Inspect and troubleshoot", "Test where notifications go.", "notify"),
     "config": _entry("Inspect and troubleshoot", "Show or validate the config.", "config"),
     "sandbox": _entry("Learn", "Run a local mock of Closte's API.", "sandbox"),

@@ -8,12 +8,13 @@ import threading
 import time
 from dataclasses import dataclass, replace
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from closte_bridge.closte.listing import read_listing
 from closte_bridge.closte.rate_limit import DEFAULT_RATE, LONGEST_PAUSE, Patience, RateLimiter
 from closte_bridge.closte.redact import Redactor
 from closte_bridge.closte.responses import INVALID_DOMAIN, ResponseVerdict, decode, error_text, interpret, succeeded
+from closte_bridge.closte.shape import shape_of
 from closte_bridge.closte.transport import HttpReply, Transport
 from closte_bridge.errors import ConfigError
 from closte_bridge.flag import Flag
@@ -125,6 +126,17 @@ class ClosteClient:
         """Close all connections and send nothing more: an abandoned request for a list is not repeated."""
         self._stopping.set()
         self._transport.close()
+
+    def record_shapes(self) -> list[dict[str, Any]]:
+        """Return a list that gets the shape of each answer from now on: `request`, `status` and `shape`."""
+        shapes: list[dict[str, Any]] = []
+
+        def record(request: str, reply: HttpReply) -> None:
+            shape = shape_of(reply.body, lambda name: self._clean(name) == name)
+            shapes.append({"request": request, "status": reply.status, "shape": shape})
+
+        self._transport.on_reply = record
+        return shapes
 
     @property
     def stats(self) -> Stats:

@@ -28,7 +28,7 @@ from closte_bridge.deadline import BoundedAdapter, NotSentError, silence_librari
 from closte_bridge.errors import ConfigError, causes_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
 _CHUNK = 65536
@@ -92,6 +92,8 @@ class Transport:
         session.mount("https://", adapter)
         session.mount("http://", adapter)
         self._session = session
+        self.on_reply: Callable[[str, HttpReply], None] | None = None
+        """Called with the request in words (`GET /getdomains`) and each complete response."""
 
     def close(self) -> None:
         """Close all connections."""
@@ -127,7 +129,10 @@ class Transport:
                 timeout=(connect, total),
             )
             with response:
-                return _read(response, limit)
+                reply = _read(response, limit)
+                if self.on_reply and not reply.trouble:
+                    self.on_reply(f"{method} {path}", reply)
+                return reply
         except Exception as error:  # any: its text may contain the key
             return self._describe(error, connect, total)
 

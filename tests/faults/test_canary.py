@@ -9,9 +9,11 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 import signal
 import socket
 import subprocess
+import tarfile
 import time
 import uuid
 from contextlib import closing
@@ -40,9 +42,20 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.real
 
+REPORT = "report.tar.gz"
 OLD = [f"old.customer{number}.com" for number in range(4)]
 # Commands that reach Closte, WordPress or the ledger first, so that each fails differently.
-SOME = ("integration test", "adopt --yes", "plan --out=PLAN", "sync --retry", "doctor", "log")
+SOME = (
+    "integration test --record", "adopt --yes", "plan --out=PLAN", "sync --retry", "doctor", "log",
+    "report --out=REPORT",
+)  # fmt: skip
+
+
+def unpacked(path: Path) -> str:
+    """Return the text of all files in an archive."""
+    with tarfile.open(path) as archive:
+        files = [archive.extractfile(member) for member in archive]
+        return "".join(file.read().decode() for file in files if file)
 
 
 def make(make_world: Callable[..., World], source: str = "file") -> World:
@@ -62,6 +75,9 @@ def make(make_world: Callable[..., World], source: str = "file") -> World:
 
 
 def assert_silent(world: World, what: object, *texts: str) -> None:
+    # The archive is compressed, so a search in its file finds nothing.
+    report = world.folder / REPORT
+    texts += (unpacked(report),) if report.exists() else ()
     for text in texts:
         assert not found(text), (what, found(text))
     where = found_in_files(world.folder, but={world.key_file, world.config})
@@ -72,7 +88,13 @@ def run_all(driver: Driver, world: World, calls: tuple[str, ...]) -> dict[str, i
     """Run commands with `--debug` and as JSON and search for the key after each; return the last exit codes."""
     codes = {}
     for call in calls:
-        words = words_of(call, PLAN=str(world.folder / "plan.json"), NAME=OLD[0], OTHER=OLD[1])
+        words = words_of(
+            call,
+            PLAN=str(world.folder / "plan.json"),
+            REPORT=str(world.folder / "report.tar.gz"),
+            NAME=OLD[0],
+            OTHER=OLD[1],
+        )
         for manner in ("--debug", "--format=json"):
             if manner == "--format=json" and called(call) in {"completion", "setup"}:
                 continue
@@ -87,11 +109,14 @@ def test_key_stays_secret_in_normal_operation(make_world: Callable[..., World], 
     assert {called(call) for call in CALLS} == COMMANDS.keys() - SERVING
     world = make(make_world, source)
     codes = run_all(driver, world, CALLS)
-    assert codes["integration test"] == codes["sync --retry"] == codes["adopt --yes"] == 0
+    assert codes["integration test --record"] == codes["sync --retry"] == codes["adopt --yes"] == 0
     assert world.sandbox.aliases == world.wanted
     assert (world.folder / "plan.json").exists()
     assert (world.folder / "metrics.prom").exists()
     assert codes["notify test"] == 1
+    report = unpacked(world.folder / REPORT)
+    assert "getdomains" in report
+    assert not set(re.findall(r"customer\d\.com", report))
 
 
 def test_key_is_in_no_process_argument_or_environment(make_world: Callable[..., World]) -> None:
@@ -165,7 +190,7 @@ def test_key_stays_secret_if_closte_rejects_it(make_world: Callable[..., World],
     world.sandbox.api.accepts = lambda key: not key  # type: ignore[method-assign]  # the key was changed on Closte
     world.sandbox.api.texts = ApiTexts(wrong_key=f'Invalid API key "{KEY}".', wrong_key_status=status)
     codes = run_all(driver, world, SOME)
-    assert codes["integration test"] == codes["sync --retry"] == 1
+    assert codes["integration test --record"] == codes["sync --retry"] == 1
 
 
 @pytest.mark.parametrize("trouble", ["refused", "untrusted", "no TLS", "redirect", "garbage", "reset", "too large"])

@@ -215,6 +215,7 @@ ELSEWHERE = {
     "doctor": "needs DNS for good news; tests/integration/test_life_doctor.py has every message",
     "man": "tests/unit/test_cli_commands.py runs them",
     "notify test": "tests/integration/test_life_notify.py runs it",
+    "report": "tests/unit/test_cli_report.py runs it",
     "sandbox": "serves until it is ended",
     "shim install": "needs the other host that the example names",
     "status": "needs a schedule; tests/unit/test_cli_status.py has every line",

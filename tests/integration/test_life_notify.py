@@ -127,11 +127,14 @@ def test_silent_engine_is_reported_once_and_so_is_its_return(world: Life, heard:
 
 
 def test_notify_test_sends_to_each_channel_and_shows_no_url(world: Life, heard: Heard, httpserver: HTTPServer) -> None:
+    world.bridge.config.chmod(0o640)
     ran = world.run("notify", "test")
-    assert (ran.code, heard.titles()) == (
-        0,
-        ["Test of closte-bridge"],
-    )
+    assert "Every user can read" not in ran.err
+    world.bridge.config.chmod(0o644)
+    heard.titles()
+    ran = world.run("notify", "test")
+    assert (ran.code, heard.titles()) == (0, ["Test of closte-bridge"])
+    assert "Run `chmod o-r " in ran.err
     world.bridge.write_config(notify=["slack://s3cret-token", *heard.config["notify"]], on_domain=["/bin/false"])
     ran = world.run("notify", "test", "--format=csv")
     assert ran.code == 1

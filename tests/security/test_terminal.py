@@ -111,7 +111,9 @@ def test_hostile_text_never_reaches_terminal_log_or_formula(
     forged = 0
     # If another installation is the owner, most commands print the same.
     for call in CALLS if owner == "nobody" else UNDER_A_STRANGER:
-        words = words_of(call, PLAN=str(world.folder / "plan.json"), NAME=MAPPED, OTHER=MAPPED)
+        words = words_of(
+            call, PLAN=str(world.folder / "plan.json"), REPORT=str(world.folder / "r.gz"), NAME=MAPPED, OTHER=MAPPED
+        )
         for manner in MANNERS:
             done = driver.run(world, *words, manner)
             assert "Internal error" not in done["stderr"] + done["stdout"], (call, manner, done)

@@ -6,14 +6,16 @@ from closte_bridge.cli.manual import commands
 
 # These run until they are stopped, and have their own tests.
 SERVING = frozenset({"watch", "sandbox"})
-# The call of each command: `NAME` and `OTHER` stand for mapped domains, `PLAN` for a file.
+# The call of each command: `NAME` and `OTHER` stand for mapped domains, `PLAN` and `REPORT` for files.
 CALLS = (
-    "config show", "config validate", "completion bash", "man", "shim status", "integration status", "integration test",
-    "adopt --yes", "plan", "plan --out=PLAN", "apply PLAN", "sync", "sync --retry", "domain list", "domain get NAME",
+    "config show", "config validate", "completion bash", "man", "shim status", "integration status",
+    "integration test --record", "adopt --yes", "plan", "plan --out=PLAN", "apply PLAN", "sync", "sync --retry",
+    "domain list", "domain get NAME",
     "domain explain NAME", "domain check NAME", "domain revive NAME --yes", "domain backfill --yes",
     "domain prune --yes", "domain add pin.example.com", "domain remove pin.example.com --yes",
     "domain release OTHER --yes", "doctor", "status", "health", "setup --yes --schedule=none", "shim install",
-    "shim uninstall --yes", "log", "notify test", "integration disable", "integration enable", "uninstall --yes",
+    "shim uninstall --yes", "log", "notify test", "report --out=REPORT", "integration disable", "integration enable",
+    "uninstall --yes",
 )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from closte_bridge.cli.options import format_options, global_options
 from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.config.key_file import key_location, source_in_text
 from closte_bridge.counts import counted
+from closte_bridge.engine.answer_shapes import add_shapes
 from closte_bridge.engine.keys import find_key
 from closte_bridge.engine.refresh import SWITCH, refresh_option
 from closte_bridge.engine.snapshots import start_snapshot
@@ -169,10 +170,11 @@ def connection_error(tested: ConnectionTest, settings: Settings, source: str) ->
 
 
 @integration.command("test", cls=BridgeCommand, short_help="Test the API key and the connection.", epilog=_TEST)
+@click.option("--record", is_flag=True, help="Save the shapes of the answers, without any value, for `report`.")
 @format_options(formats=_FORMATS)
 @global_options
 @pass_app
-def test(app: App) -> Result:
+def test(app: App, *, record: bool) -> Result:
     """Test the API key and read Closte's list. Changes nothing.
 
     Exits with code 1 if Closte rejects the key, and with 5 if Closte or its list cannot be read.
@@ -180,9 +182,13 @@ def test(app: App) -> Result:
     engine = engine_of(app, app.network())
     key, source = find_key(engine)
     with engine.client(key) as client, engine.waiting("Closte"):
+        shapes = client.record_shapes() if record else []
         tested = client.test_connection()
         listing = client.list_aliases() if tested.ok else None
         engine.count_api(client)
+    if record:
+        path = add_shapes(engine.settings.state_dir, shapes)
+        app.console.note(f'Saved the shapes of {counted(len(shapes), "answer")} in "{path}".')
     place = source_in_text(engine.settings, app.environ, source)
     data = {"state": tested.state.value, "key_source": source, "listed": len(listing.names) if listing else None}
     if not tested.ok:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import stat
+from shlex import quote
+from typing import TYPE_CHECKING
+
 import click
 
 from closte_bridge.cli.command import BridgeCommand, BridgeGroup
@@ -12,6 +16,9 @@ from closte_bridge.cli.result import Message, Problem, Result
 from closte_bridge.counts import counted
 from closte_bridge.engine.notify import try_channels
 from closte_bridge.errors import ExitCode
+
+if TYPE_CHECKING:
+    from closte_bridge.config.model import Settings
 
 FIELDS = ("network", "channel", "sent", "error")
 
@@ -49,6 +56,15 @@ def test(app: App) -> Result:
             row = {"network": settings.name, "channel": channel, "sent": error is None}
             rows.append(row | {"error": error.message if error else ""})
             errors += Problem.of(error) if error else ()
+    exposed = [settings.source for settings in app.settings(every=True) if settings.notify and _is_exposed(settings)]
+    warnings = [
+        Problem(
+            code="notify",
+            message=f'Every user can read "{path}", and the URLs in `notify` contain passwords.',
+            hint=f"Run `chmod o-r {quote(str(path))}`.",
+        )
+        for path in dict.fromkeys(exposed)
+    ]
     sent = sum(bool(row["sent"]) for row in rows)
     if not rows:
         errors.append(Problem(code="notify", message="No notifications are configured.", hint=_HINT))
@@ -60,4 +76,13 @@ def test(app: App) -> Result:
         rendered={Format.TABLE: ""},
         messages=() if errors else (Message("success", text),),
         errors=tuple(errors),
+        warnings=tuple(warnings),
     )
+
+
+def _is_exposed(settings: Settings) -> bool:
+    """Return whether every user can read the config file."""
+    try:
+        return settings.source is not None and bool(settings.source.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
