@@ -66,7 +66,7 @@ class Site:
         return self.get(f"/?map=n{self.asked}.example.org")
 
 
-def _install(multisite: Multisite, told: dict[str, Any]) -> None:
+def install(multisite: Multisite, told: dict[str, Any]) -> None:
     """Install the shim in a network with an owner but without a heartbeat, so that the built-in provider is active."""
     request = {"do": "install", "nonce": "n", "engine": None, "version": "bench", "files": texts(), "config": told}
     answer = multisite.wp("eval-file", "-", stdin=script("shim", request).decode()).stdout
@@ -86,7 +86,7 @@ def _served(template: Multisite, folder: Path, name: str, program: str | None) -
             engine.chmod(0o755)
         (folder / f"{name}-state").mkdir()
         trigger = str(folder / f"{name}-state" / "trigger")
-        _install(multisite, {"engine": [str(engine)], "setsid": "/usr/bin/setsid", "environment": {}, "wake": "auto",
+        install(multisite, {"engine": [str(engine)], "setsid": "/usr/bin/setsid", "environment": {}, "wake": "auto",
                              "trigger_file": trigger})  # fmt: skip
     multisite.set_network_option("closte_bridge_owner", {"engine": "e", "host": "h", "since": ""})
     for part in ("0", "z"):

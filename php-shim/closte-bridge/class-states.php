@@ -74,9 +74,9 @@ final class States {
 	public static function counts( $network_id = null ) {
 		$sums = array();
 		foreach ( self::VIEWS as $condition ) {
-			$sums[] = "SUM(CASE WHEN $condition THEN 1 ELSE 0 END)";
+			$sums[] = "SUM(CASE WHEN $condition THEN number ELSE 0 END)";
 		}
-		$rows = self::ask( 'SELECT ' . \implode( ', ', $sums ) . ' FROM ' . self::table() . ' WHERE network_id = %d', array( self::network( $network_id ) ) );
+		$rows = self::ask( 'SELECT ' . \implode( ', ', $sums ) . ' FROM ' . self::groups(), array( self::network( $network_id ) ) );
 		$row  = $rows ? \array_map( 'intval', \array_values( $rows[0] ) ) : \array_fill( 0, \count( $sums ), 0 );
 		return \array_combine( \array_keys( self::VIEWS ), $row );
 	}
@@ -90,7 +90,8 @@ final class States {
 	public static function page( array $query ) {
 		global $wpdb;
 		$table  = self::table();
-		$where  = 'network_id = %d AND ' . self::condition( isset( $query['view'] ) ? $query['view'] : 'all' );
+		$view   = self::condition( isset( $query['view'] ) ? $query['view'] : 'all' );
+		$where  = "network_id = %d AND $view";
 		$values = array( self::network( isset( $query['network_id'] ) ? $query['network_id'] : null ) );
 		$search = isset( $query['search'] ) && \is_scalar( $query['search'] ) ? \strtolower( \trim( (string) $query['search'] ) ) : '';
 		if ( '' !== $search ) {
@@ -101,15 +102,17 @@ final class States {
 			$where   .= ' AND blog_id = %d';
 			$values[] = (int) $query['blog_id'];
 		}
-		$total = self::ask( "SELECT COUNT(*) AS number FROM $table WHERE $where", $values );
-		$names = self::ask(
+		$whole = 1 === \count( $values ) && self::VIEWS['all'] !== $view;
+		$total = self::ask( $whole ? 'SELECT SUM(number) AS number FROM ' . self::groups() . " WHERE $view" : "SELECT COUNT(*) AS number FROM $table WHERE $where", $values );
+		$total = $total ? (int) $total[0]['number'] : 0;
+		$names = ! $total ? null : self::ask(
 			"SELECT domain FROM $table WHERE $where ORDER BY " . self::order( $query ) . ' LIMIT %d OFFSET %d',
 			\array_merge( $values, self::window( $query ) )
 		);
 		$found = self::rows_of( $names ? \array_column( $names, 'domain' ) : array(), $values[0] );
 		return array(
 			'rows'  => \array_values( $found ),
-			'total' => $total ? (int) $total[0]['number'] : 0,
+			'total' => $total,
 		);
 	}
 
@@ -139,6 +142,15 @@ final class States {
 	}
 
 	/**
+	 * Return a subquery that counts the domains of a network by all that the views depend on, from one index.
+	 *
+	 * @return string With a placeholder for the network.
+	 */
+	private static function groups() {
+		return '(SELECT status, state, needs, code, COUNT(*) AS number FROM ' . self::table() . ' WHERE network_id = %d GROUP BY status, state, needs, code) AS kinds';
+	}
+
+	/**
 	 * Return the condition of a view.
 	 *
 	 * @param mixed $view The view.
@@ -149,7 +161,7 @@ final class States {
 	}
 
 	/**
-	 * Return the order of a page. Equal values are in the order of the domains.
+	 * Return the order of a page. Equal values are in the order of the domains, in the same direction, as an index has them.
 	 *
 	 * @param array $query See `page`.
 	 * @return string
@@ -157,7 +169,7 @@ final class States {
 	private static function order( array $query ) {
 		$column    = isset( $query['orderby'] ) && \in_array( $query['orderby'], self::SORTED_BY, true ) ? $query['orderby'] : 'domain';
 		$direction = isset( $query['order'] ) && \is_string( $query['order'] ) && 'desc' === \strtolower( $query['order'] ) ? 'DESC' : 'ASC';
-		return 'domain' === $column ? "domain $direction" : "$column $direction, domain ASC";
+		return 'domain' === $column ? "domain $direction" : "$column $direction, domain $direction";
 	}
 
 	/**

@@ -42,8 +42,12 @@ function closte_bridge_make_states_table(): bool {
 			since bigint(20) NOT NULL DEFAULT 0,
 			next_check bigint(20) NOT NULL DEFAULT 0,
 			PRIMARY KEY  (network_id, domain),
-			KEY blog_id (blog_id),
-			KEY list (network_id, status, state, needs, code, since, next_check, blog_id, domain)
+			KEY views (network_id, status, state, needs, code, domain),
+			KEY needs (network_id, needs, domain),
+			KEY state (network_id, state, domain),
+			KEY site (network_id, blog_id, domain),
+			KEY since (network_id, since, domain),
+			KEY next_check (network_id, next_check, domain)
 		) DEFAULT CHARACTER SET ascii COLLATE ascii_bin"
 	);
 	return null !== closte_bridge_table( $table );
