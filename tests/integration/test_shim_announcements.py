@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from closte_bridge.wordpress.wp import script
-from tests.support.customers import log_in
+from tests.support.admin_session import AdminSession, admin_session
+from tests.support.customers import log_in, own_admin
 from tests.support.parts import is_mock_plugin
 from tests.support.running import wait_until
+from tests.support.web import web_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from pytest_httpserver import HTTPServer
 
@@ -153,3 +156,22 @@ def test_customer_gets_the_email_in_their_language(network: Multisite) -> None:
     mail = network.php_json("get_network_option(null, 'test_mail', null)")
     assert "anna" in json.dumps(mail["to"])
     assert "shop.example.com-এর A রেকর্ড বদলে 192.0.2.10 করুন।" in mail["message"]
+
+
+@pytest.fixture
+def admin(network: Multisite, tmp_path: Path) -> Iterator[AdminSession]:
+    own_admin(network)
+    with web_server(network, tmp_path / "web") as server:
+        yield admin_session(network, server)
+
+
+@pytest.mark.skipif(is_mock_plugin(), reason="The mock plugin has no pages for webhooks.")
+def test_network_admin_chooses_the_events_in_their_language(network: Multisite, admin: AdminSession) -> None:
+    network.php("update_user_meta(get_user_by('login', 'admin')->ID, 'locale', 'bn_BD');")
+    data = {"name": "Hook", "event": TYPES[0], "active": True, "webhook_url": "http://localhost:9/x"}
+    number = network.php_json("wu_create_webhook(json_decode($args[0], true))->get_id()", json.dumps(data))
+    page = admin.get(f"/wp-admin/network/admin.php?page=wp-ultimo-edit-webhook&id={number}")
+    assert page.status == 200
+    assert "Closte: ডোমেইন লাইভ" in page.text
+    assert "closte_next_step" in page.text, "the example of its payload"
+    assert "closte_domain_live" not in admin.get("/wp-admin/network/users.php").text
