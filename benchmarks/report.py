@@ -86,8 +86,9 @@ Measured {date} with version {version} on {processor}; {system}, Python {python}
 - *A page view* and *a change of a mapping* are requests to PHP's own web server, alternately with and without the
   shim. Page views show the median of the differences. Changes show the difference of the lower quartiles, because
   other load can only slow requests down.
-- *A page of domain states* is what the page *Closte* asks MariaDB for 20 rows, with their total, in the slowest of its views,
-  orders and searches: the lower quartile, because other load can only slow it down. *First write* starts all `wp` processes that it needs.
+- *A page of domain states* is what the page *Closte* asks MariaDB for 20 rows, with their total, in the slowest of
+  its views, orders and searches: the lower quartile, because other load can only slow it down. *First write* starts
+  all `wp` processes that it needs.
 - *Growth* repeats the same runs with 100 to 100,000 mappings, and `plan --all` with 1 to 100 networks in one
   config. All networks use one WordPress. The lower bound is the same number of bare reads.
 - *Where the time goes* is the run with the median duration, with timers around its parts (`benchmarks/profile.py`).
