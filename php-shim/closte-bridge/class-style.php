@@ -37,7 +37,8 @@ final class Style {
 			. '#closte-bridge-summary{margin:1em 0}#closte-bridge table:not(.wp-list-table) th[scope=row]{width:7em;text-align:start}'
 			. '#closte-bridge code,.closte-bridge-copy code{overflow-wrap:anywhere}#closte-bridge-empty{max-width:60em}'
 			. '.closte-bridge-wide{overflow-x:auto}.closte-bridge-copy .success{color:#007017}'
-			. '@media screen and (min-width:783px){#closte-bridge table:not(.wp-list-table) th[scope=row]{width:12em}#closte-bridge .column-domain{width:17%}#closte-bridge .column-step{width:22%}#closte-bridge .column-live{width:6em}}';
+			. '@media screen and (min-width:783px){#closte-bridge table:not(.wp-list-table) th[scope=row]{width:12em}#closte-bridge .column-domain{width:17.5%}#closte-bridge .column-blog_id{width:14.5%}#closte-bridge .column-state{width:12%}'
+			. '#closte-bridge .column-at_closte,#closte-bridge .column-https{width:6.5%}#closte-bridge .column-dns{width:7%}#closte-bridge .column-live{width:4.5%}}';
 	}
 
 	/**

@@ -272,8 +272,8 @@ def test_named_commands_exist(page: Path) -> None:
 
 
 def installed_pages(path: Path) -> set[Path]:
-    """Return the pages that an entry of the wheel's shared data installs: a file, or a folder of files."""
-    found = set(path.glob("*.md")) if path.is_dir() else {path}
+    """Return the pages or pictures that an entry of the wheel's shared data installs: a file, or a folder of files."""
+    found = {file for file in path.iterdir() if file.suffix in {".md", ".png"}} if path.is_dir() else {path}
     assert found
     assert all(page.is_file() for page in found)
     return found
@@ -290,6 +290,6 @@ def test_pages_named_in_messages_are_packaged() -> None:
     pages = {page for name in brought for page in installed_pages(REPOSITORY / name)}
     assert {REPOSITORY / "docs" / name for name in named} <= pages
     # Links in installed pages can only point to other installed pages.
-    for page in pages:
+    for page in (page for page in pages if page.suffix == ".md"):
         links = re.findall(r"\]\((?!https://|#)([^)\s#]+)", page.read_text(encoding="utf-8"))
         assert {(page.parent / link).resolve() for link in links} <= pages, page
