@@ -77,9 +77,13 @@ class BoundedAdapter(HTTPAdapter):
     """Adapter of `requests` whose read time-out limits the response as a whole."""
 
     def get_connection_with_tls_context(self, *args: Any, **kwargs: Any) -> Any:  # noqa: ANN401, D102 - as in the base class
-        pool: Any = super().get_connection_with_tls_context(*args, **kwargs)
-        pool.ConnectionCls = _BOUNDED.get(pool.ConnectionCls, pool.ConnectionCls)
-        return pool
+        return bounded(super().get_connection_with_tls_context(*args, **kwargs))
+
+
+def bounded(pool: Any) -> Any:  # noqa: ANN401 - the pools of urllib3 and of its proxies
+    """Let the read time-out of a connection pool limit each response as a whole."""
+    pool.ConnectionCls = _BOUNDED.get(pool.ConnectionCls, pool.ConnectionCls)
+    return pool
 
 
 def silence_libraries() -> None:
