@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks import checks, growth, measures, plots, rival, shim, ssh, states
+from benchmarks import checks, fleet, growth, measures, plots, rival, shim, ssh, states, wake
 from benchmarks.report import as_data, machine, page, table
 from benchmarks.world import template
 from tests.support.parts import REPOSITORY
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.figure import Figure
     from tests.support.wordpress import Multisite
 
-PARTS = ("version", "sync", "growth", "profile", "rival", "adds", "checks", "shim", "states", "ssh")
+PARTS = ("version", "sync", "growth", "profile", "rival", "adds", "checks", "shim", "states", "ssh", "wake", "fleet")
 
 
 def main() -> int:
@@ -67,6 +67,8 @@ def _measure(folder: Path, parts: tuple[str, ...], *, quick: bool) -> list[Figur
         "shim": lambda: shim.figures(network(), next(folders), quick=quick),
         "states": lambda: states.figures(quick=quick),
         "ssh": lambda: ssh.figures(network(), next(folders), quick=quick),
+        "wake": lambda: wake.figures(network(), next(folders), quick=quick),
+        "fleet": lambda: fleet.figures(network(), next(folders), quick=quick),
     }
     figures: list[Figure] = []
     for part in PARTS:

@@ -52,12 +52,24 @@ def _rival(axes: Any, figures: Sequence[Figure]) -> None:  # noqa: ANN401 - matp
     axes.legend()
 
 
+def _fleet(axes: Any, figures: Sequence[Figure]) -> None:  # noqa: ANN401 - matplotlib's own
+    at = [one.at for one in figures]
+    axes.plot(at, [one.details["memory_mb"] for one in figures], marker="o", label="memory, MB")
+    axes.set(xlabel="networks", ylabel="MB", title="One watch --all while nothing happens", ylim=(0, None))
+    other = axes.twinx()
+    other.plot(at, [one.details["cpu_percent"] for one in figures], marker="s", color="C1", label="CPU, % of a core")
+    other.set(ylabel="% of a core", ylim=(0, None))
+    axes.legend(loc="upper left")
+    other.legend(loc="lower right")
+
+
 # File name, prefix of the series, function.
 PLOTS: tuple[tuple[str, str, str, Callable[[Any, Sequence[Figure]], None]], ...] = (
     ("performance-mappings.svg", "mappings", "How a run without changes grows with the mappings", _growth),
     ("performance-networks.svg", "networks", "How a plan of all networks grows with their number", _networks),
     ("performance-profile.svg", "profile", "Where the time of a run without changes goes", _profile),
     ("performance-planning.svg", "rival", "Planning alone, compared with octoDNS", _rival),
+    ("performance-watch.svg", "fleet", "How one process for several networks grows with their number", _fleet),
 )
 
 

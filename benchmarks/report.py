@@ -97,6 +97,12 @@ Measured {date} with version {version} on {processor}; {system}, Python {python}
 - *Planning alone* is compared with octoDNS, which plans DNS records. Both have their two sides in memory and do no
   I/O. The work is similar, not the same: octoDNS also compares record values and copies the zone; closte-bridge
   also decides on holds, wildcards, limits and evidence.
+- *From a request to WordPress to the alias on Closte* has WordPress behind PHP's own web server, and closte-bridge
+  reaches it over SSH on loopback. The time begins with the request that creates a site, and ends when the sandbox has
+  its domain.
+- *`watch --all --listen`* has a fake `wp`, a sandbox and a fake shim behind HTTPS for each network, all outside the
+  measured process. *While nothing happens* there are only pulses: a full sync of each network, by default every 5
+  minutes, needs more.
 - Benchmarks report and never fail. A slow or busy machine shows in the lower bounds.
 """
 
