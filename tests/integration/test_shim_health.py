@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.support.admin_session import admin_session
+from tests.support.customers import own_admin
+from tests.support.parts import is_mock_plugin
 from tests.support.rows import set_option
 from tests.support.shim import MU_PLUGINS, heartbeat, shimmed
+from tests.support.web import web_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -110,3 +114,21 @@ def test_test_that_throws_is_a_result(bridge: Bridge) -> None:
     (multisite.path / MU_PLUGINS / "closte-bridge" / "class-states.php").write_text("<?php throw new Error( 'no' );")
     found = bad(multisite)
     assert {"states", "approval", "failures", "parts"} <= found.keys()
+
+
+def test_pages_show_the_results_to_super_admins(bridge: Bridge, tmp_path: Path) -> None:
+    multisite = bridge.multisite
+    own_admin(multisite)
+    with web_server(multisite, tmp_path / "web") as server:
+        admin = admin_session(multisite, server)
+        health = admin.get("/wp-admin/site-health.php").text
+        assert "closte_bridge_owner" in health
+        assert "closte-bridge keeps the domains of this network in sync with Closte" in health
+        info = admin.get("/wp-admin/site-health.php?tab=debug").words
+        assert "Table of domain states yes" in info
+        if not is_mock_plugin():
+            system = admin.get("/wp-admin/network/admin.php?page=wp-ultimo-system-info").words
+            assert "Table of domain states" in system
+        # The plugin's own page has warnings.
+        log = server.log.read_text() if server.log.exists() else ""
+        assert [line for line in log.splitlines() if "PHP " in line and "closte-bridge" in line] == []
