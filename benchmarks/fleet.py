@@ -109,7 +109,7 @@ def _watching(folder: Path, worlds: list[World], url: str, roots: Path, port: in
         for number, world in enumerate(worlds)
     }
     document = {
-        "checks": False, "rate_limit": 1000, "tls": {"ca_file": str(roots)},
+        "checks": False, "rate_limit": 1000, "certificate_budget": 1000, "tls": {"ca_file": str(roots)},
         "listen": f"127.0.0.1:{port}", "wake_url": f"http://127.0.0.1:{port}", "pulse": INTERVAL, "networks": networks,
     }  # fmt: skip
     config = folder / "config.json"

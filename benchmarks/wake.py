@@ -57,7 +57,7 @@ def _running(template: Multisite, folder: Path, way: str) -> Iterator[tuple[Brid
         web_server(multisite, folder / "web") as web,
     ):
         more = {"listen": f"127.0.0.1:{port}", "wake_url": f"http://127.0.0.1:{port}"} if way == "wake-up" else {}
-        bridge.write_config(web_urls=[web.url], **more)
+        bridge.write_config(web_urls=[web.url], certificate_budget=1000, **more)
         bridge.go_over_ssh(server)
         bridge.adopt()
         install(bridge, "auto")
