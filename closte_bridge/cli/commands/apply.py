@@ -36,7 +36,7 @@ Network "network.example.com": 0 to add, 4 to remove, 3 in sync, 1 on hold.
   ~+ www.shop.customer.com  on hold: waiting for DNS to point to the same address as "shop.customer.com"
 Applied the plan created at 2026-02-03T10:15:00+00:00.
 Success: Removed 4 of 4 domains.
-Cost: 2 wp calls (0.82 s), 5 API calls (0.51 s), planning 0.001 s.
+Cost: 3 wp calls (1.23 s), 5 API calls (0.51 s), planning 0.001 s.
 """
 
 

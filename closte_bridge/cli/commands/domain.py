@@ -42,7 +42,7 @@ Network "network.example.com": 1 to add, 0 to remove, 3 in sync.
   +  legacy.customer.com  pinned
 Checked 1 domain: 0 with valid HTTPS.
 Success: Added 1 of 1 domain.
-Cost: 2 wp calls (0.82 s), 3 API calls (0.37 s), planning 0.001 s.
+Cost: 3 wp calls (1.23 s), 3 API calls (0.37 s), planning 0.001 s.
 
 $ closte-bridge domain add legacy.customer.com --quiet --format=count
 0
@@ -52,7 +52,7 @@ $ closte-bridge domain remove legacy.customer.com --yes
 Network "network.example.com": 0 to add, 1 to remove, 3 in sync.
   -  legacy.customer.com  requested with `domain remove`
 Success: Removed 1 of 1 domain.
-Cost: 3 wp calls (1.23 s), 3 API calls (0.37 s), planning 0.001 s.
+Cost: 4 wp calls (1.64 s), 3 API calls (0.37 s), planning 0.001 s.
 
 $ closte-bridge domain remove shop.customer.com --yes
 Error: Could not remove "shop.customer.com": it is still mapped in WordPress.

@@ -14,6 +14,7 @@ from closte_bridge.config.load import parse_config
 from closte_bridge.config.places import NAME
 from closte_bridge.engine import lock
 from closte_bridge.errors import BridgeError, ExitCode
+from closte_bridge.wordpress.ssh import FOLDER as SOCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,11 +30,11 @@ STATE_FILES = (
     "trigger",
     "spawned",
     "last-run.json",
+    "answer-shapes.json",
     "triggered.lock",
-    "ssh/*",
     "lock",
 )
-"""Patterns of the files in a state folder."""
+"""Patterns of the files in a state folder, besides those of the SSH connection."""
 
 
 class Purge:
@@ -101,12 +102,13 @@ class Purge:
     def _remove_state(self, folder: Path) -> None:
         """Remove the known files, and the folder if nothing else is in it."""
         with lock.held(folder, self._app.command):
-            for pattern in STATE_FILES:
-                for path in folder.glob(pattern):
-                    if not path.is_dir():
-                        path.unlink()
+            # A killed process may have left the file that it was about to rename.
+            patterns = [*STATE_FILES, *(f".{pattern}.????????" for pattern in STATE_FILES), f"{SOCKETS}/*"]
+            for path in [path for pattern in patterns for path in folder.glob(pattern)]:
+                if not path.is_dir():
+                    path.unlink()
         with suppress(FileNotFoundError):
-            (folder / "ssh").rmdir()
+            (folder / SOCKETS).rmdir()
         folder.rmdir()
         with suppress(OSError):
             # The folder of several networks.
