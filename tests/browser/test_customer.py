@@ -122,6 +122,13 @@ def test_domain_is_checked_before_it_is_added(visit: Callable[..., Page]) -> Non
     assert "stranger" not in dialog.inner_text().lower()
 
 
+def test_instructions_before_adding_have_the_right_address(visit: Callable[..., Page]) -> None:
+    page = visit(OWNER, ACCOUNT.format(OWNER))
+    page.get_by_text("Add Domain", exact=True).first.click()
+    page.get_by_text("192.0.2.10").first.wait_for()
+    assert "CNAME" not in page.get_by_text("192.0.2.10").first.inner_text()
+
+
 def test_other_customer_sees_nothing(visit: Callable[..., Page], network: BrowserNetwork, problems: Problems) -> None:
     page = visit(OTHER, ACCOUNT.format(OTHER))
     text = page.inner_text("body")
