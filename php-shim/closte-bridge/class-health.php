@@ -61,7 +61,8 @@ final class Health {
 			$found = array( 'recommended', __( 'A check of closte-bridge failed', 'closte-bridge' ), __( 'This part of the shim threw an error. Install the shim again.', 'closte-bridge' ), 'closte-bridge shim install' );
 		}
 		list( $status, $label, $text, $command ) = \array_pad( $found, 4, '' );
-		$link                                    = \network_admin_url( isset( $GLOBALS['admin_page_hooks']['wp-ultimo'] ) ? 'admin.php?page=closte-bridge' : 'settings.php?page=closte-bridge' );
+
+		$link = (string) run( 'Page', 'url', array( array() ) );
 		/* translators: %s: command. */
 		$run = '' === $command ? '' : \sprintf( '<p>%s</p>', \sprintf( esc_html__( 'Run this command on the server: %s', 'closte-bridge' ), '<code>' . \esc_html( $command ) . '</code>' ) );
 		return array(

@@ -48,7 +48,12 @@ final class Page {
 	 */
 	private static function parent_page() {
 		global $admin_page_hooks;
-		return isset( $admin_page_hooks['wp-ultimo'] ) || \wp_doing_ajax() ? 'wp-ultimo' : 'settings.php';
+		if ( \is_network_admin() ) {
+			return isset( $admin_page_hooks['wp-ultimo'] ) ? 'wp-ultimo' : 'settings.php';
+		}
+		// Elsewhere, there are no menus of the network admin.
+		$plugin = \function_exists( 'WP_Ultimo' ) ? \WP_Ultimo() : null;
+		return \is_callable( array( $plugin, 'is_loaded' ) ) && $plugin->is_loaded() ? 'wp-ultimo' : 'settings.php';
 	}
 
 	/**
