@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from tests.support.customers import log_in, own_admin
 from tests.support.rows import quoted, set_settings
-from tests.support.shim import shimmed
+from tests.support.running import wait_until
+from tests.support.shim import events, shimmed
 from tests.support.web import WebServer, web_server
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class BrowserNetwork:
         if language:
             columns = "user_id, meta_key, meta_value"
             self.multisite.sql(f"INSERT INTO wp_usermeta ({columns}) VALUES ({user}, 'locale', {quoted(language)})")
+
+    def wait_for_events(self, *expected: tuple[str, str]) -> None:
+        """Wait for exactly these events, each with its kind and its domain: the shim writes them after the answer."""
+        wait_until(lambda: sorted((e[0], e[2]) for e in events(self.multisite)) == sorted(expected))
 
     def errors_of_php(self) -> list[str]:
         """Return the lines of PHP's log, and empty it."""
