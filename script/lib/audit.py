@@ -25,7 +25,7 @@ ROOT = "closte-bridge"
 EXTRAS = ("", "test")
 LIST = Path(__file__).with_name("dependencies.txt")
 ALLOWED = frozenset(
-    "MIT MIT-0 BSD-2-Clause BSD-3-Clause Apache-2.0 ISC MPL-2.0 PSF-2.0".split()  # noqa: SIM905 - read as a list
+    "MIT MIT-0 BSD-2-Clause BSD-3-Clause Apache-2.0 ISC MPL-2.0 PSF-2.0 ZPL-2.1".split()  # noqa: SIM905 - read as a list
 )
 # Known to be vulnerable (CVE-2019-11324): a service that does not report it is not reliable.
 KNOWN = "urllib3==1.24.1"
@@ -33,6 +33,7 @@ NOT_AUDITED = 3
 _SAME = {
     "Apache 2.0": "Apache-2.0",
     "MIT License": "MIT",
+    "ZPL 2.1": "ZPL-2.1",
     "Mozilla Public License 2.0 (MPL 2.0)": "MPL-2.0",
 }
 # Licences that only the files of a package have, not its metadata.
