@@ -65,3 +65,12 @@ def visit(network: BrowserNetwork, browser: Browser, problems: Problems) -> Iter
             return page
 
         yield open_page
+
+
+@pytest.fixture
+def right_to_left(network: BrowserNetwork) -> Iterator[None]:
+    """Write all screens from right to left. Only the direction matters here, so no language pack is needed."""
+    change = "$GLOBALS['wp_locale']->text_direction = 'rtl';"
+    plugin = network.multisite.add_mu_plugin("rtl", f"add_action('after_setup_theme', function () {{ {change} }});")
+    yield
+    plugin.unlink()

@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.browser_network import ADMIN, OTHER, OWNER, BrowserNetwork
 from tests.support.chromium import PHONE, scrolls_sideways, serious_violations
+from tests.support.rows import quoted
 from tests.support.shim import clear_events
-from tests.support.state_examples import VIEWS, approval, examples, hostile, write_states
+from tests.support.state_examples import HOSTILE, VIEWS, approval, examples, hostile, write_states
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -186,8 +187,23 @@ def test_screens_are_accessible_and_fit_a_phone(
         network.speak(ADMIN, None)
 
 
+@pytest.mark.usefixtures("right_to_left")
+def test_screens_fit_from_right_to_left(visit: Callable[..., Page]) -> None:
+    page = visit(ADMIN, CLOSTE)
+    assert page.locator("html[dir=rtl]").count() == 1
+    name, step = (page.locator(f"#closte-bridge-domains thead .column-{part}") for part in ("domain", "step"))
+    assert (name.bounding_box() or {"x": 0})["x"] > (step.bounding_box() or {"x": 0})["x"]
+    for url in (CLOSTE, f"{CLOSTE}&domain=shop.example.com"):
+        page.goto(url)
+        page.set_viewport_size({"width": PHONE[0], "height": PHONE[1]})
+        assert not scrolls_sideways(page)
+        assert serious_violations(page, "#closte-bridge") == []
+
+
 def test_hostile_values_are_text(visit: Callable[..., Page], network: BrowserNetwork) -> None:
     rows = [hostile(row) for row in examples(network.sites[OWNER], network.sites[OTHER])]
+    options, title = f"wp_{network.sites[OWNER]}_options", quoted(f"Shop{HOSTILE}")
+    network.multisite.sql(f"UPDATE {options} SET option_value = {title} WHERE option_name = 'blogname'")
     write_states(
         network.multisite,
         rows,

@@ -100,6 +100,17 @@ def test_keyboard_is_enough(visit: Callable[..., Page]) -> None:
     assert link.evaluate("link => link === document.activeElement")
 
 
+@pytest.mark.usefixtures("right_to_left")
+def test_dialog_fits_from_right_to_left(visit: Callable[..., Page]) -> None:
+    page = visit(OWNER, ACCOUNT.format(OWNER), PHONE)
+    row_of(page, "shop.example.com").get_by_role("link").click()
+    dialog = page.locator(DIALOG)
+    dialog.locator("table").wait_for()
+    assert dialog.evaluate("dialog => getComputedStyle(dialog).direction") == "rtl"
+    assert dialog.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+    assert serious_violations(page, DIALOG) == []
+
+
 def test_domain_is_checked_before_it_is_added(visit: Callable[..., Page]) -> None:
     page = visit(OWNER, ACCOUNT.format(OWNER))
     page.get_by_role("link", name="Check a domain").click()
