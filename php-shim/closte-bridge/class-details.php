@@ -30,12 +30,12 @@ final class Details {
 		$found = run( 'States', 'of', array( array( $name ) ) );
 		$row   = \is_array( $found ) && isset( $found[ $name ] ) && \is_array( $found[ $name ] ) ? $found[ $name ] : null;
 		/* translators: %s: domain. */
-		\printf( '<h1>%s</h1>', \sprintf( esc_html__( 'Why? %s', 'closte-bridge' ), Markup::text( $name ) ) );
+		\printf( '<h1>%s</h1>', \sprintf( esc_html__( 'Why? %s', 'closte-bridge' ), Markup::text( $name ) ) ); // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
 		\printf( '<p><a href="%s">%s</a></p>', \esc_url( Page::url() ), esc_html__( 'Back to all domains', 'closte-bridge' ) );
 		Actions::notice();
 		if ( ! $row ) {
 			/* translators: %s: domain. */
-			\printf( '<div class="notice notice-warning inline"><p>%s</p></div>', \sprintf( esc_html__( 'closte-bridge does not know %s.', 'closte-bridge' ), Markup::text( $name ) ) );
+			\printf( '<div class="notice notice-warning inline"><p>%s</p></div>', \sprintf( esc_html__( 'closte-bridge does not know %s.', 'closte-bridge' ), Markup::text( $name ) ) ); // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
 			return true;
 		}
 		echo '<div id="closte-bridge-overview">';
@@ -54,7 +54,7 @@ final class Details {
 	 */
 	private static function steps( array $row ) {
 		$name = (string) $row['domain'];
-		\printf( '<h2>%s</h2><p>%s</p>', esc_html__( 'Next step', 'closte-bridge' ), Markup::next_step( $row ) );
+		\printf( '<h2>%s</h2><p>%s</p>', esc_html__( 'Next step', 'closte-bridge' ), Markup::next_step( $row ) ); // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
 		$customer = Markup::sentences( Row::phrase( 'step', Row::arg( $row, 'step' ) ) );
 		if ( '' !== $customer && Markup::next_step( $row ) !== $customer ) {
 			\printf( '<p>%s</p>', $customer ); // phpcs:ignore WordPress.Security.EscapeOutput -- escaped above.

@@ -87,7 +87,7 @@ final class Embed {
 			\printf( '<p>%s</p>', esc_html__( 'closte-bridge does not know this domain yet.', 'closte-bridge' ) );
 			return;
 		}
-		\printf( '<p>%s</p><p>%s</p>', Markup::stage( $row ), Markup::next_step( $row ) );
+		\printf( '<p>%s</p><p>%s</p>', Markup::stage( $row ), Markup::next_step( $row ) ); // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
 		$links = array(
 			array( Page::url( array( 'domain' => $name ) ), __( 'Why?', 'closte-bridge' ) ),
 			array( Actions::link( 'check', $name ), __( 'Check now', 'closte-bridge' ) ),

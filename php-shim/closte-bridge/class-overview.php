@@ -46,7 +46,7 @@ final class Overview {
 		echo '<h1 class="wp-heading-inline">Closte</h1>';
 		if ( '' !== $search ) {
 			/* translators: %s: what was searched. */
-			\printf( '<span class="subtitle">%s</span>', \sprintf( esc_html__( 'Search results for: %s', 'closte-bridge' ), '<strong>' . Markup::text( $search ) . '</strong>' ) );
+			\printf( '<span class="subtitle">%s</span>', \sprintf( esc_html__( 'Search results for: %s', 'closte-bridge' ), '<strong>' . Markup::text( $search ) . '</strong>' ) ); // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
 		}
 		echo '<hr class="wp-header-end">';
 		Actions::notice();
@@ -78,7 +78,7 @@ final class Overview {
 			esc_html__( 'No closte-bridge owns this network yet', 'closte-bridge' ),
 			esc_html__( 'closte-bridge keeps the domains on Closte in sync with the mapped domains of this network, and checks their DNS and HTTPS. It changes nothing until you adopt the network.', 'closte-bridge' ),
 			esc_html__( 'Run this command on the server:', 'closte-bridge' ),
-			Markup::copyable( 'closte-bridge setup' )
+			Markup::copyable( 'closte-bridge setup' ) // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
 		);
 	}
 
@@ -90,8 +90,8 @@ final class Overview {
 			'<div class="card" id="closte-bridge-empty"><h2>%s</h2><p>%s</p><p>%s</p><p>%s</p></div>',
 			esc_html__( 'No domains yet', 'closte-bridge' ),
 			esc_html__( 'closte-bridge writes the state of each domain here in its next sync. If it does not, update the shim and sync.', 'closte-bridge' ),
-			Markup::copyable( 'closte-bridge shim install' ),
-			Markup::copyable( 'closte-bridge sync' )
+			Markup::copyable( 'closte-bridge shim install' ), // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
+			Markup::copyable( 'closte-bridge sync' ) // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
 		);
 	}
 
@@ -216,17 +216,17 @@ final class Overview {
 			$domains = isset( $one['domains'] ) && \is_array( $one['domains'] ) ? \array_filter( \array_slice( $one['domains'], 0, 50 ), 'is_string' ) : array();
 			$more    = isset( $one['more'] ) && \is_numeric( $one['more'] ) ? \max( 0, (int) $one['more'] ) : 0;
 			$count   = \count( $domains ) + $more;
-			\printf( '<p><strong>%s</strong></p>', Markup::sentences( $rule ) );
+			\printf( '<p><strong>%s</strong></p>', Markup::sentences( $rule ) ); // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
 			/* translators: %s: number of domains. */
 			\printf( '<details><summary>%s</summary><ul class="ul-disc">', \esc_html( \sprintf( _n( '%s domain', '%s domains', $count, 'closte-bridge' ), \number_format_i18n( $count ) ) ) );
 			foreach ( $domains as $domain ) {
-				\printf( '<li>%s</li>', Markup::text( $domain ) );
+				\printf( '<li>%s</li>', Markup::text( $domain ) ); // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
 			}
 			if ( $more ) {
 				/* translators: %s: number of domains. */
 				\printf( '<li>%s</li>', \esc_html( \sprintf( _n( 'and %s more', 'and %s more', $more, 'closte-bridge' ), \number_format_i18n( $more ) ) ) );
 			}
-			\printf( '</ul></details><p>%s</p>', Markup::copyable( self::value( $one, 'command' ) ) );
+			\printf( '</ul></details><p>%s</p>', Markup::copyable( self::value( $one, 'command' ) ) ); // phpcs:ignore WordPress.Security.EscapeOutput -- Markup escapes.
 		}
 		echo '</div>';
 	}
