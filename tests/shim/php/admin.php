@@ -69,6 +69,10 @@ function wp_date( $format, $epoch ) {
 	return gmdate( 'Y-m-d', $epoch );
 }
 
+function is_network_admin() {
+	return true;
+}
+
 function get_option( $name ) {
 	return $name;
 }
