@@ -174,8 +174,8 @@ def doomed(bridge: Bridge) -> Bridge:
 def test_mass_removal_waits_for_its_digest(doomed: Bridge) -> None:
     refused = doomed.run("sync")
     digest = digest_of(refused.err)
-    # One more call tells people in WordPress.
-    told = COST.replace("1 wp call", "2 wp calls")
+    # One more call writes the states for people in WordPress, and one sends the plugin's event.
+    told = COST.replace("1 wp call", "3 wp calls")
     assert refused.golden == (3, SHOWN + told, NEEDS_APPROVAL.replace(DIGEST, digest))
     # A second sync changes nothing, and a wrong digest does not help.
     assert doomed.run("sync", "--allow-removals=0123456789ab").golden == (3, SHOWN + COST, refused.err)

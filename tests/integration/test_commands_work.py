@@ -220,15 +220,15 @@ def test_domain_commands_output(bridge: Bridge) -> None:
 
 
 LIST = """\
-domain\tsite\tstage\tcloste\torigin\tstate\treason
-a.customer.org\t1\tdone\tyes\tmapping\tin-sync\ta mapping
-b.customer.org\t1\tdone\tyes\tmapping\tin-sync\ta mapping
-example.net\t\t\tyes\tnetwork\town\tthe network's main domain
-shop.customer.com\t1\tdone\tyes\tmapping\tin-sync\ta mapping
-stranger.example.org\t\t\tyes\tunmanaged\tunmanaged\tnot used in this network
-www.a.customer.org\t\t\tno\twww\ton-hold\twaiting for DNS to point to the same address as "a.customer.org"
-www.b.customer.org\t\t\tno\twww\ton-hold\twaiting for DNS to point to the same address as "b.customer.org"
-www.shop.customer.com\t\t\tno\twww\ton-hold\twaiting for DNS to point to the same address as "shop.customer.com"
+domain\tsite\tstage\tcloste\tstate\tdns\thttps\tlive\tnext_step
+a.customer.org\t1\tdone\tyes\tin-sync\t\t\tfalse\t
+b.customer.org\t1\tdone\tyes\tin-sync\t\t\tfalse\t
+example.net\t\t\tyes\town\t\t\tfalse\t
+shop.customer.com\t1\tdone\tyes\tin-sync\t\t\tfalse\t
+stranger.example.org\t\t\tyes\tunmanaged\t\t\tfalse\t
+www.a.customer.org\t\t\tno\ton-hold\t\t\tfalse\tPoint www.a.customer.org to the same address as a.customer.org.
+www.b.customer.org\t\t\tno\ton-hold\t\t\tfalse\tPoint www.b.customer.org to the same address as b.customer.org.
+www.shop.customer.com\t\t\tno\ton-hold\t\t\tfalse\tPoint www.shop.customer.com to the same address as shop.customer.com.
 """
 UNKNOWN = """\
 Error: Unknown domain "nobody.example.org": not found in WordPress or on Closte.
@@ -268,6 +268,8 @@ def looking(bridge: Bridge) -> None:
         "dns": None,
         "https": None,
         "live": False,
+        "needs": "",
+        "next_step": "",
     }
     assert bridge.run("domain", "get", "shop.customer.com", "--fields=domain,managed").golden == (
         0, "Field\tValue\ndomain\tshop.customer.com\nmanaged\ttrue\n", ""
