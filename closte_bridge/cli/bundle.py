@@ -18,6 +18,7 @@ from closte_bridge import __version__
 from closte_bridge.cli.commands.config_show import settings_rows
 from closte_bridge.cli.formats import plain
 from closte_bridge.config.model import KEYS
+from closte_bridge.counts import counted
 from closte_bridge.doctor.examine import examine
 from closte_bridge.engine.answer_shapes import saved_shapes
 from closte_bridge.engine.status import read_status
@@ -67,7 +68,7 @@ def files_of(engine: Engine, origins: Mapping[str, str], environ: Mapping[str, s
         ledger, log, status = {"error": error.code}, [], {"error": error.code}
     yield BundleFile(f"{name}/status.json", "owner, runs and problems", status)
     yield BundleFile(f"{name}/ledger.json", "numbers of rows in the ledger", ledger)
-    yield BundleFile(f"{name}/log.json", f"the last {MOST_ENTRIES} entries of the log", log)
+    yield BundleFile(f"{name}/log.json", f"the last {counted(MOST_ENTRIES, 'entry', 'entries')} of the log", log)
     shapes = saved_shapes(settings.state_dir)
     yield BundleFile(f"{name}/answers.json", "shapes of Closte's answers, without values", shapes)
 

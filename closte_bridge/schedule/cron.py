@@ -6,6 +6,7 @@ import os
 import pwd
 from typing import TYPE_CHECKING
 
+from closte_bridge.counts import counted
 from closte_bridge.schedule import marks
 from closte_bridge.schedule.job import CRON_MINUTES, crontab_line
 from closte_bridge.schedule.way import Tool, Way, failed
@@ -37,7 +38,7 @@ class Crontab(Way):
         """Return what setup writes, as a noun phrase."""
         del network
         user = pwd.getpwuid(os.geteuid()).pw_name
-        return f'a line in the crontab of "{user}", which runs a sync every {CRON_MINUTES} minutes'
+        return f'a line in the crontab of "{user}", which runs a sync every {counted(CRON_MINUTES, "minute")}'
 
     def text(self, job: Job) -> str:
         """Return the line."""

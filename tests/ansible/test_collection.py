@@ -82,9 +82,12 @@ def test_only_one_file_reads_the_list_with_api_keys() -> None:
         for path in [*ROLE.glob("tasks/*.yml"), *ROLE.glob("handlers/*.yml"), *ROLE.glob("templates/*")]
         if "closte_bridge_networks" in path.read_text().replace("_closte_bridge_networks", "")
     ]
-    # That file only reads the networks' names.
-    assert readers == ["absent.yml"]
+    # These files only read the networks' names, and whether one has a setting.
+    assert sorted(readers) == ["absent.yml", "config.yml"]
     assert "closte_bridge_networks | map(attribute='name')" in (ROLE / "tasks" / "absent.yml").read_text()
+    counting = "closte_bridge_networks | selectattr('settings.notify', 'defined') | length"
+    config = (ROLE / "tasks" / "config.yml").read_text()
+    assert config.count(counting) == config.replace("_closte_bridge_networks", "").count("closte_bridge_networks") == 1
 
 
 def test_readme_inventories_use_existing_options_only(installed: Path, tmp_path: Path) -> None:

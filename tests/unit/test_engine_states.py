@@ -6,6 +6,8 @@ import json
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
+import pytest
+
 from closte_bridge.checks.advice_text import Advice, AdviceCode
 from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.checks.records import RecordToSet
@@ -151,3 +153,10 @@ def test_counts_and_summary_have_their_size() -> None:
     summary = _bounded({"approval": lists})
     assert len(json.dumps(summary)) <= MOST_SUMMARY
     assert all(len(one["domains"]) + one["more"] == 50 for one in lists)
+
+
+@pytest.mark.parametrize("text", ["", "{", "{}", "[1]"])
+def test_history_in_another_form_counts_as_empty(ledger: Ledger, text: str) -> None:
+    with ledger.transaction():
+        published.put(ledger, [published.Published("a.com", "", "", int(NOW), text, "", False)])
+    assert published.histories(ledger, ["a.com"]) == {"a.com": []}

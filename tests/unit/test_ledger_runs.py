@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from closte_bridge.ledger import log
-from closte_bridge.ledger.runs import LAST_RESULT, SCHEDULES, RunRecord, save
+from closte_bridge.ledger.runs import LAST_RESULT, SCHEDULES, RunRecord, expect, forget_schedule, save
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
@@ -59,3 +59,13 @@ def test_change_of_authority_is_logged_once(ledger: Ledger, mode: str, entry: tu
 def test_runs_in_another_form_count_as_unknown(text: str) -> None:
     assert LAST_RESULT.of({"last_result": text}) is None
     assert SCHEDULES.of({"schedules": text}) == {}
+
+
+def test_new_schedule_is_expected_until_it_is_removed(ledger: Ledger) -> None:
+    saved(ledger, RUN)
+    with ledger.transaction():
+        expect(ledger, "timer", NOW + 5, 300.0)
+    assert SCHEDULES.of(ledger.meta()) == {"cron": (NOW, 0.0), "timer": (NOW + 5, 300.0)}
+    with ledger.transaction():
+        forget_schedule(ledger, "timer")
+    assert SCHEDULES.of(ledger.meta()) == {"cron": (NOW, 0.0)}

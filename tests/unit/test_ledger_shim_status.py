@@ -7,8 +7,9 @@ import pytest
 from closte_bridge.checks.domain_state import CheckState
 from closte_bridge.checks.model import DnsCode
 from closte_bridge.ledger import check_state as check_states
+from closte_bridge.ledger.meta import SUMMARY
 from closte_bridge.ledger.missing_records import await_records, forget_records, records_due
-from closte_bridge.ledger.shim_status import MOST_VERDICTS, save_addresses, shim_status, verdicts
+from closte_bridge.ledger.shim_status import MOST_VERDICTS, save_addresses, shim_status, summary, verdicts
 
 if TYPE_CHECKING:
     from closte_bridge.ledger.store import Ledger
@@ -69,3 +70,10 @@ def test_observed_addresses_are_part_of_the_status(ledger: Ledger) -> None:
     save_addresses(ledger, ("192.0.2.10", "2001:db8::1"))
     save_addresses(ledger, ("192.0.2.10", "2001:db8::1"))
     assert shim_status(ledger, NOW)["addresses"] == ["192.0.2.10", "2001:db8::1"]
+
+
+@pytest.mark.parametrize(("text", "found"), [("", {}), ("{", {}), ("[]", {}), ('{"at": 1}', {"at": 1})])
+def test_summary_in_another_form_counts_as_none(ledger: Ledger, text: str, found: object) -> None:
+    with ledger.transaction():
+        ledger.save(SUMMARY.to(text))
+    assert summary(ledger) == found

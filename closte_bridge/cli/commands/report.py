@@ -36,6 +36,10 @@ default/log.json
 default/answers.json
 Success: Wrote "report.tar.gz" with 7 files. Nothing was sent. Read it before you share it.
 
+$ closte-bridge report --out=report.tar.gz --format=count
+7
+Success: Wrote "report.tar.gz" with 7 files. Nothing was sent. Read it before you share it.
+
 $ tar -xzOf report.tar.gz closte-bridge-report/default/answers.json
 []
 """

@@ -95,7 +95,7 @@ def _offer(app: App, engine: Engine, chosen: str | None, *, lasting: bool) -> tu
                 pass
     status = read_status(engine)
     if status.running and status.schedule in SCHEDULERS:
-        app.console.log(f"Scheduled: {SCHEDULERS[status.schedule]} runs closte-bridge.")
+        app.console.log(f"Scheduled by {SCHEDULERS[status.schedule]}.")
         return ()
     if app.overrides.ssh and engine.settings.source is None:
         return (_not_scheduled("The config lacks the network, so a schedule would not find it."),)

@@ -121,7 +121,7 @@ def _unschedule(
     if problems or len(done) > before or not (status.running and status.schedule in SCHEDULERS):
         return problems, ()
     runner = SCHEDULERS[status.schedule]
-    text = f"closte-bridge is still scheduled: {runner} runs it."
+    text = f"closte-bridge is still scheduled by {runner}."
     return problems, (Problem(code="still-scheduled", message=text, hint="Stop that schedule, too."),)
 
 

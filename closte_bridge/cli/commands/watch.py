@@ -78,7 +78,7 @@ class _Service:
 
     def run(self) -> None:
         """Sync until a signal ends the loop."""
-        watched = f"{len(self._networks)} networks" if self._several else f'"{next(iter(self._networks))}"'
+        watched = counted(len(self._networks), "network") if self._several else f'"{next(iter(self._networks))}"'
         self._app.console.log(f"Watching {watched}: full sync every {self._interval:g} s, events immediately.")
         if self._listening:
             self._app.console.log(f"Listening for wake-ups on {self._listening.start()}.")
